@@ -1,0 +1,1 @@
+//! Turns results into statements and signed envelopes.

@@ -1,0 +1,49 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Rebuilds released components from authenticated source and says what was proved.
+#[derive(Debug, Parser)]
+#[command(name = "reprove", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Folder that holds `policies/` and `attestations/`.
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    pub(crate) root: PathBuf,
+
+    /// Folder for the store and caches (default: `$XDG_CACHE_HOME/reprove` or `~/.cache/reprove`).
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+
+    /// How results are written to standard output.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// No progress, only results and errors.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Also what the build prints.
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Output formats of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// The same model as JSON.
+    Json,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a shell completion script to standard output.
+    Completions(crate::commands::completions::Completions),
+}

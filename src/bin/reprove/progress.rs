@@ -1,0 +1,1 @@
+//! Progress on standard error: bars on a terminal, plain lines elsewhere.

@@ -1,0 +1,1 @@
+//! Compares a published artifact with a rebuilt one and explains every difference.

@@ -1,0 +1,1 @@
+//! What a component is, its releases, and where their parts are published.

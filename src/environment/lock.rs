@@ -1,0 +1,131 @@
+//! The lock: everything a rebuild needs, by digest, so that it can run without asking anybody.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::observation::Observation;
+
+/// The only schema number that this version reads and writes.
+pub const LOCK_SCHEMA: u32 = 1;
+
+/// A locked environment for one release. Serialised as JSON beside the component's definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Lock {
+    /// [`LOCK_SCHEMA`].
+    pub schema: u32,
+    /// The component's name.
+    pub component: String,
+    /// The release's package URL.
+    pub purl: String,
+    /// Signed indexes that vouched for what is below.
+    pub indexes: Vec<LockedIndex>,
+    /// The authenticated source.
+    pub source: LockedSource,
+    /// What the publisher released: the artifacts to reproduce. Never an input of the build.
+    pub published: Vec<LockedFile>,
+    /// The root file system's packages, sorted by name, then architecture.
+    pub packages: Vec<LockedPackage>,
+    /// How the build runs.
+    pub build: BuildDefinition,
+    /// Values read from the published artifact and replayed.
+    pub observations: Vec<Observation>,
+}
+
+/// A signed index (Debian: one InRelease file).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedIndex {
+    /// Suite as the mirror lays it out, e.g. `bookworm-security`.
+    pub suite: String,
+    /// Digest of the InRelease file.
+    pub digest: Digest,
+    /// Its `Date` field, RFC 3339.
+    pub date: String,
+    /// Fingerprints of the keys whose signatures were verified.
+    pub signed_by: Vec<String>,
+}
+
+/// The source package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedSource {
+    /// Source package name.
+    pub name: String,
+    /// Source package version.
+    pub version: String,
+    /// All files, the `.dsc` among them.
+    pub files: Vec<LockedFile>,
+}
+
+impl LockedSource {
+    /// The `.dsc` file.
+    pub fn dsc(&self) -> Option<&LockedFile> {
+        self.files.iter().find(|f| f.name.ends_with(".dsc"))
+    }
+}
+
+/// A file by digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedFile {
+    /// Plain file name.
+    pub name: String,
+    /// Which of the host's archives serves it: `debian` or `debian-security`.
+    pub archive: String,
+    /// Path below the archive's root.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// SHA-256.
+    pub digest: Digest,
+}
+
+/// One binary package of the root file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedPackage {
+    /// Package name.
+    pub name: String,
+    /// Full version.
+    pub version: String,
+    /// `amd64` or `all`.
+    pub architecture: String,
+    /// The `.deb`.
+    #[serde(flatten)]
+    pub file: LockedPath,
+}
+
+/// Where a package's file is and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LockedPath {
+    /// Which of the host's archives serves it.
+    pub archive: String,
+    /// Path below the archive's root.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// SHA-256.
+    pub digest: Digest,
+}
+
+/// What to run, where, with what (SLSA's build definition).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BuildDefinition {
+    /// Architecture of the build, e.g. `amd64`.
+    pub architecture: String,
+    /// Absolute folder of the unpacked source inside the sandbox.
+    pub path: String,
+    /// `SOURCE_DATE_EPOCH`: seconds since 1970, from the changelog (or the observed binNMU entry).
+    pub source_date_epoch: i64,
+    /// The whole environment of the build.
+    pub env: BTreeMap<String, String>,
+    /// Commands, each an argument vector, run in `path` in order.
+    pub commands: Vec<Vec<String>>,
+    /// Names of the artifacts that the build must leave beside `path`.
+    pub expected: Vec<String>,
+}

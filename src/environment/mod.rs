@@ -1,0 +1,3 @@
+//! From a component's release to a locked build environment.
+
+pub mod lock;

@@ -1,0 +1,45 @@
+//! Rebuilds released components from authenticated source, compares the bytes with the published
+//! release, and says what was proved, disproved and not established.
+//!
+//! # Architecture
+//!
+//! Modules, in the order in which data flows; a module uses only modules above it in this list, and
+//! `tests/it/layering.rs` reads the sources and names whoever breaks that.
+//!
+//! Vocabulary (no I/O but hashing a given file): [`digest`], [`verdict`], [`limits`], [`artifact`],
+//! [`observation`], [`statement`], [`event`], [`archive`].
+//! Ground (the only shared I/O): [`store`], [`fetch`].
+//! Stages: [`component`], [`verify`], [`source`], [`environment`], [`rebuild`], [`compare`],
+//! [`attest`], [`report`].
+//!
+//! # Invariants
+//!
+//! 1. The library prints nothing and reads no clock, no environment variable and no home directory:
+//!    time, limits, observers and paths are arguments.
+//! 2. Network only in [`fetch`]. What follows the environment runs from the store.
+//! 3. Observations are values; errors are for not having observed. A failed build, a differing byte,
+//!    a bad signature are results.
+//! 4. Three answers. Missing evidence never becomes a pass, and nothing judged is inconclusive.
+//! 5. Published and rebuilt, announced and computed cannot be swapped: roles are types.
+//! 6. Bytes decide: only a byte comparison says *identical*.
+//! 7. What was read from the artifact under test is listed as such in every result.
+//! 8. Every bound names where it comes from.
+
+pub mod archive;
+pub mod artifact;
+pub mod attest;
+pub mod compare;
+pub mod component;
+pub mod digest;
+pub mod environment;
+pub mod event;
+pub mod fetch;
+pub mod limits;
+pub mod observation;
+pub mod rebuild;
+pub mod report;
+pub mod source;
+pub mod statement;
+pub mod store;
+pub mod verdict;
+pub mod verify;

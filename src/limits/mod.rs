@@ -1,0 +1,6 @@
+//! Every bound on untrusted input, one file for each stage, each bound with the place it comes from.
+//!
+//! Bounds are arguments: nothing reads them from the environment, and raising one is a decision that
+//! shows in the caller's code.
+
+pub mod archive;

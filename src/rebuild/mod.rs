@@ -1,0 +1,1 @@
+//! Runs a build definition over a source tree in a sealed sandbox.

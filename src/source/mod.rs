@@ -1,0 +1,1 @@
+//! Obtains authenticated source.

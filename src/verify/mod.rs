@@ -1,0 +1,1 @@
+//! Checks signatures, attestations and provenance.
