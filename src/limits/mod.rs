@@ -4,3 +4,4 @@
 //! shows in the caller's code.
 
 pub mod archive;
+pub mod signature;

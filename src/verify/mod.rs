@@ -1,1 +1,3 @@
 //! Checks signatures, attestations and provenance.
+
+pub mod openpgp;
