@@ -20,6 +20,8 @@ pub enum Stage {
     Verification,
     /// Writing the report and statements.
     Report,
+    /// Looking after the store.
+    Store,
 }
 
 impl Stage {
@@ -33,6 +35,7 @@ impl Stage {
             Self::Comparison => "comparison",
             Self::Verification => "verification",
             Self::Report => "report",
+            Self::Store => "store",
         }
     }
 }

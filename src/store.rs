@@ -1,1 +1,0 @@
-//! A content-addressed store: bytes in and out by digest.
