@@ -5,3 +5,4 @@
 
 pub mod archive;
 pub mod signature;
+pub mod fetch;

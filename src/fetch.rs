@@ -1,1 +1,0 @@
-//! The only HTTP in the crate: URL and expected digest in, bytes in the store out.
