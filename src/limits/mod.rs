@@ -6,3 +6,4 @@
 pub mod archive;
 pub mod signature;
 pub mod fetch;
+pub mod compare;

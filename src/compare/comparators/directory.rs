@@ -1,0 +1,217 @@
+//! Directories on disk: kinds, permissions, link targets, and files by content. Times and owners of
+//! a directory on disk say nothing about what was built and are not compared. Links are not followed,
+//! devices and pipes never opened.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::super::blob::{Blob, CHUNK};
+use super::super::cause::Cause;
+use super::super::error::CompareError;
+use super::super::result::{Difference, Original, Side};
+use super::super::walk::{Pair, Walk, escape};
+use crate::digest::{Algorithm, Digest, Hasher};
+
+/// Permission bits that are compared, with set-user-ID, set-group-ID and the sticky bit.
+const MODE_MASK: u32 = 0o7777;
+
+type Listing = BTreeMap<Vec<u8>, (PathBuf, Metadata)>;
+
+/// Compares two directories; gives a digest over each side's sorted list of files.
+pub(crate) fn compare(walk: &mut Walk<'_>, a: &Path, b: &Path) -> Result<(Original, Original), CompareError> {
+    let list_a = list(walk, a, Side::Published)?;
+    let list_b = list(walk, b, Side::Rebuilt)?;
+    let mut sums = [Hasher::new(Algorithm::Sha256), Hasher::new(Algorithm::Sha256)];
+    let mut sizes = [0u64; 2];
+    let mut buffers = (vec![0; CHUNK], vec![0; CHUNK]);
+    let (mut removed, mut added) = (BTreeMap::new(), BTreeMap::new());
+    let mut names: Vec<&Vec<u8>> =
+        list_a.keys().chain(list_b.keys().filter(|n| !list_a.contains_key(*n))).collect();
+    names.sort();
+    for name in names {
+        let (entry_a, entry_b) = (list_a.get(name), list_b.get(name));
+        let digests = match (entry_a, entry_b) {
+            (Some(x), Some(y)) => {
+                let (dx, dy) = both(walk, name, x, y, &mut buffers)?;
+                (Some(dx), Some(dy))
+            }
+            (x, y) => {
+                let one = |entry: Option<&(PathBuf, Metadata)>| entry.map(describe).transpose();
+                let (dx, dy) = (one(x)?, one(y)?);
+                if let Some(dx) = &dx {
+                    removed.insert(name.clone(), dx.clone());
+                }
+                if let Some(dy) = &dy {
+                    added.insert(name.clone(), dy.clone());
+                }
+                (dx, dy)
+            }
+        };
+        let [sum_a, sum_b] = &mut sums;
+        let [size_a, size_b] = &mut sizes;
+        for (digest, entry, sum, size) in
+            [(digests.0, entry_a, sum_a, size_a), (digests.1, entry_b, sum_b, size_b)]
+        {
+            if let (Some(digest), Some((_, meta))) = (digest, entry) {
+                sum.update(digest.as_bytes());
+                sum.update(name);
+                sum.update(b"\0");
+                sum.update(&(meta.mode() & MODE_MASK).to_le_bytes());
+                *size += if meta.is_file() { meta.len() } else { 0 };
+            }
+        }
+    }
+    unmatched(walk, removed, added);
+    let [sum_a, sum_b] = sums;
+    let [size_a, size_b] = sizes;
+    let original = |path: &Path, sum: Hasher, len_bytes: u64| Original {
+        name: path.file_name().map_or_else(|| ".".to_owned(), |n| escape(n.as_bytes())),
+        sha256: sum.finish().to_hex(),
+        len_bytes,
+    };
+    Ok((original(a, sum_a, size_a), original(b, sum_b, size_b)))
+}
+
+fn unmatched(walk: &mut Walk<'_>, removed: BTreeMap<Vec<u8>, Digest>, mut added: BTreeMap<Vec<u8>, Digest>) {
+    for (name, digest) in removed {
+        let twin = added.iter().find(|(_, d)| **d == digest).map(|(n, _)| n.clone());
+        let path = escape(&name);
+        match twin {
+            Some(twin) => {
+                added.remove(&twin);
+                walk.add(Difference::exact(&path, Cause::MemberRenamed).values(&name, &twin));
+            }
+            None => walk.add(Difference::exact(&path, Cause::MemberRemoved).left(digest.to_string())),
+        }
+    }
+    for (name, digest) in added {
+        walk.add(Difference::exact(&escape(&name), Cause::MemberAdded).right(digest.to_string()));
+    }
+}
+
+fn list(walk: &mut Walk<'_>, root: &Path, side: Side) -> Result<Listing, CompareError> {
+    let mut found = Listing::new();
+    let mut pending = vec![(root.to_owned(), Vec::new())];
+    while let Some((directory, prefix)) = pending.pop() {
+        let failed = |source| CompareError::Read { path: directory.clone(), source };
+        for entry in fs::read_dir(&directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Err(stop) = walk.budget.member() {
+                walk.stopped(".", stop, side);
+                return Ok(found);
+            }
+            let mut name: Vec<u8> = prefix.clone();
+            name.extend_from_slice(entry.file_name().as_bytes());
+            // `DirEntry::metadata` does not follow links.
+            let meta = entry.metadata().map_err(failed)?;
+            if meta.is_dir() {
+                let mut inner = name.clone();
+                inner.push(b'/');
+                pending.push((entry.path(), inner));
+            }
+            found.insert(name, (entry.path(), meta));
+        }
+    }
+    Ok(found)
+}
+
+fn kind(meta: &Metadata) -> &'static str {
+    let t = meta.file_type();
+    if t.is_file() {
+        "file"
+    } else if t.is_dir() {
+        "directory"
+    } else if t.is_symlink() {
+        "symbolic link"
+    } else {
+        "special file"
+    }
+}
+
+fn open(path: &Path) -> Result<Blob, CompareError> {
+    // Never wait for a pipe that took the file's place.
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .and_then(|file: File| Blob::file(file))
+        .map_err(|source| CompareError::Read { path: path.to_owned(), source })
+}
+
+fn describe((path, meta): &(PathBuf, Metadata)) -> Result<Digest, CompareError> {
+    if meta.is_file() {
+        open(path)?.sha256().map_err(|source| CompareError::Read { path: path.clone(), source })
+    } else if meta.is_symlink() {
+        Ok(Digest::sha256(&link(path)?))
+    } else {
+        Ok(Digest::sha256(kind(meta).as_bytes()))
+    }
+}
+
+fn link(path: &Path) -> Result<Vec<u8>, CompareError> {
+    fs::read_link(path)
+        .map(|target| target.as_os_str().as_bytes().to_vec())
+        .map_err(|source| CompareError::Read { path: path.to_owned(), source })
+}
+
+fn both(
+    walk: &mut Walk<'_>,
+    name: &[u8],
+    a: &(PathBuf, Metadata),
+    b: &(PathBuf, Metadata),
+    buffers: &mut (Vec<u8>, Vec<u8>),
+) -> Result<(Digest, Digest), CompareError> {
+    let path = || escape(name);
+    if kind(&a.1) != kind(&b.1) || (kind(&a.1) == "special file" && a.1.file_type() != b.1.file_type()) {
+        walk.add(Difference::exact(&path(), Cause::FileType).values(kind(&a.1), kind(&b.1)));
+        return Ok((describe(a)?, describe(b)?));
+    }
+    let (mode_a, mode_b) = (a.1.mode() & MODE_MASK, b.1.mode() & MODE_MASK);
+    if mode_a != mode_b && !a.1.is_symlink() {
+        let (mode_a, mode_b) = (format!("{mode_a:04o}"), format!("{mode_b:04o}"));
+        walk.add(Difference::exact(&path(), Cause::FileMode).values(mode_a, mode_b));
+    }
+    if a.1.is_symlink() {
+        let (to_a, to_b) = (link(&a.0)?, link(&b.0)?);
+        if to_a != to_b {
+            walk.add(Difference::exact(&path(), Cause::SymlinkTarget).values(&to_a, &to_b));
+        }
+        return Ok((Digest::sha256(&to_a), Digest::sha256(&to_b)));
+    }
+    if !a.1.is_file() {
+        if a.1.rdev() != b.1.rdev() && !a.1.is_dir() {
+            let (dev_a, dev_b) = (a.1.rdev().to_string(), b.1.rdev().to_string());
+            walk.add(Difference::exact(&path(), Cause::TarDevice).values(dev_a, dev_b));
+        }
+        return Ok((describe(a)?, describe(b)?));
+    }
+    let (blob_a, blob_b) = (open(&a.0)?, open(&b.0)?);
+    let failed = |source| CompareError::Read { path: a.0.clone(), source };
+    if let Some(digest) = equal_digest(&blob_a, &blob_b, buffers).map_err(failed)? {
+        return Ok((digest.clone(), digest));
+    }
+    walk.differing(Pair { path: &path(), name, a: &blob_a, b: &blob_b });
+    Ok((blob_a.sha256().map_err(failed)?, blob_b.sha256().map_err(failed)?))
+}
+
+/// The digest of two equal files, each read once; `None` at the first difference.
+fn equal_digest(a: &Blob, b: &Blob, buffers: &mut (Vec<u8>, Vec<u8>)) -> std::io::Result<Option<Digest>> {
+    if a.len() != b.len() {
+        return Ok(None);
+    }
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    let mut at = 0;
+    while at < a.len() {
+        let (n, m) = (a.read_at(at, &mut buffers.0)?, b.read_at(at, &mut buffers.1)?);
+        let (left, right) = (buffers.0.get(..n).unwrap_or_default(), buffers.1.get(..m).unwrap_or_default());
+        if n == 0 || left != right {
+            return Ok(None);
+        }
+        hasher.update(left);
+        at += n as u64;
+    }
+    Ok(Some(hasher.finish()))
+}
