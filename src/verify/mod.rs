@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod check;
+pub mod key;
 pub mod openpgp;
 pub mod signer;
 mod verified;

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod exit;
+mod key;
 mod progress;
 mod render;
 
