@@ -34,6 +34,15 @@ pub struct Lock {
     pub observations: Vec<Observation>,
 }
 
+impl Lock {
+    /// Every digest that a rebuild or its comparison needs, some of them more than once.
+    pub fn digests(&self) -> impl Iterator<Item = &Digest> {
+        let files = self.source.files.iter().chain(&self.published).map(|f| &f.digest);
+        let indexes = self.indexes.iter().map(|i| &i.digest);
+        indexes.chain(files).chain(self.packages.iter().map(|p| &p.file.digest))
+    }
+}
+
 /// A signed index (Debian: one InRelease file).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -4,6 +4,6 @@
 //! shows in the caller's code.
 
 pub mod archive;
-pub mod signature;
-pub mod fetch;
 pub mod compare;
+pub mod fetch;
+pub mod signature;

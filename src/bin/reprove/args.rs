@@ -44,6 +44,10 @@ pub(crate) enum Format {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Look after the store of downloaded and made files.
+    Store(crate::commands::store::Store),
     /// Write a shell completion script to standard output.
     Completions(crate::commands::completions::Completions),
+    /// Write the manual page to standard output, or one page for each verb into a folder.
+    Man(crate::commands::man::Man),
 }

@@ -3,15 +3,23 @@
 mod args;
 mod commands;
 mod exit;
+mod host;
 mod key;
 mod progress;
 mod render;
+mod signals;
+
+use std::process::ExitCode;
 
 use clap::Parser as _;
 
-fn main() -> std::process::ExitCode {
-    let args = args::Args::parse();
-    match commands::run(&args) {
+fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(e) => return render::usage(&e).into(),
+    };
+    let outcome = signals::watch().and_then(|()| commands::run(&args));
+    match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
             render::failure(&failure);

@@ -18,9 +18,6 @@ impl Completions {
     pub(crate) fn run(&self, _args: &Args) -> Result<Exit, Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Args::command(), "reprove", &mut script);
-        match render::result(&String::from_utf8_lossy(&script)) {
-            Ok(()) => Ok(Exit::Pass),
-            Err(_) => Ok(Exit::CouldNotLook),
-        }
+        render::answer(&String::from_utf8_lossy(&script), Exit::Pass)
     }
 }

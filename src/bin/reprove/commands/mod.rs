@@ -1,6 +1,8 @@
 //! One file for each verb.
 
 pub(crate) mod completions;
+pub(crate) mod man;
+pub(crate) mod store;
 
 use crate::args::{Args, Command};
 use crate::exit::Exit;
@@ -9,6 +11,8 @@ use crate::render::Failure;
 /// Runs the chosen verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
+        Command::Store(command) => command.run(args),
         Command::Completions(command) => command.run(args),
+        Command::Man(command) => command.run(args),
     }
 }
