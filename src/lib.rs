@@ -7,7 +7,8 @@
 //! `tests/it/layering.rs` reads the sources and names whoever breaks that.
 //!
 //! Vocabulary (no I/O but hashing a given file): [`digest`], [`verdict`], [`limits`], [`artifact`],
-//! [`observation`], [`statement`], [`event`], [`archive`].
+//! [`observation`], [`statement`], [`event`], [`archive`],
+//! [`observe`].
 //! Ground (the only shared I/O): [`store`], [`fetch`].
 //! Stages: [`component`], [`verify`], [`source`], [`environment`], [`rebuild`], [`compare`],
 //! [`attest`], [`report`].
@@ -36,6 +37,7 @@ pub mod event;
 pub mod fetch;
 pub mod limits;
 pub mod observation;
+pub mod observe;
 pub mod rebuild;
 pub mod report;
 pub mod source;

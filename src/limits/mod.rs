@@ -6,4 +6,5 @@
 pub mod archive;
 pub mod compare;
 pub mod fetch;
+pub mod observe;
 pub mod signature;

@@ -44,6 +44,8 @@ pub(crate) enum Format {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Print what a Go executable or a Python wheel says of how it was made.
+    Observe(crate::commands::observe::Observe),
     /// Look after the store of downloaded and made files.
     Store(crate::commands::store::Store),
     /// Write a shell completion script to standard output.

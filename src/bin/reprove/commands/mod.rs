@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod man;
+pub(crate) mod observe;
 pub(crate) mod store;
 
 use crate::args::{Args, Command};
@@ -11,6 +12,7 @@ use crate::render::Failure;
 /// Runs the chosen verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
+        Command::Observe(command) => command.run(args),
         Command::Store(command) => command.run(args),
         Command::Completions(command) => command.run(args),
         Command::Man(command) => command.run(args),

@@ -1,0 +1,376 @@
+//! Python wheels (the binary distribution format, version 1.0): what the `WHEEL` file says, whether
+//! `RECORD` fits the bytes, and how the zip was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rawzip::{CompressionMethod, ZipArchive};
+use serde::{Deserialize, Serialize};
+
+use crate::archive::compression::Bounded;
+use crate::digest::{Algorithm, hash_reader};
+use crate::limits::observe::ObserveLimits;
+use crate::observe::ObserveError;
+
+/// What a wheel says of itself and how it is packed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wheel {
+    /// The `.dist-info` folder.
+    pub dist_info: String,
+    /// `Generator`: the build backend and its version. Announced, not proved.
+    pub generator: Option<String>,
+    /// `Wheel-Version`.
+    pub wheel_version: Option<String>,
+    /// `Root-Is-Purelib`.
+    pub root_is_purelib: Option<bool>,
+    /// `Tag` lines, in order.
+    pub tags: Vec<String>,
+    /// `RECORD` against the bytes.
+    pub record: Record,
+    /// How the zip was written.
+    pub zip: ZipFacts,
+}
+
+/// `RECORD` checked against the members.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Members whose SHA-256 and size are as recorded.
+    pub matching: usize,
+    /// Members whose digest or size differs from the recorded one.
+    pub mismatched: Vec<String>,
+    /// Members that `RECORD` does not list (signature files beside it excepted).
+    pub unlisted: Vec<String>,
+    /// Entries of `RECORD` without a member.
+    pub absent: Vec<String>,
+    /// Entries without a SHA-256 digest: nothing was checked for them.
+    pub unchecked: Vec<String>,
+}
+
+impl Record {
+    /// Whether every member is recorded with its own digest and size, and nothing else is.
+    pub fn fits(&self) -> bool {
+        self.mismatched.is_empty()
+            && self.unlisted.is_empty()
+            && self.absent.is_empty()
+            && self.unchecked.is_empty()
+    }
+}
+
+/// How a zip was written: what a rebuild must imitate.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZipFacts {
+    /// Members.
+    pub members: usize,
+    /// Whether names come in byte order.
+    pub sorted: bool,
+    /// Distinct DOS times of the members with how many bear each, `YYYY-MM-DDThh:mm:ss`, no zone.
+    pub times: BTreeMap<String, usize>,
+    /// Compression method numbers with how many members use each.
+    pub methods: BTreeMap<u16, usize>,
+    /// "Version made by" values with how many members bear each.
+    pub made_by: BTreeMap<u16, usize>,
+    /// Unix modes (octal) with how many members bear each.
+    pub modes: BTreeMap<String, usize>,
+}
+
+/// One member's row while reading.
+struct Row {
+    name: String,
+    len_bytes: u64,
+    sha256: [u8; 32],
+}
+
+fn malformed(what: impl std::fmt::Display) -> ObserveError {
+    ObserveError::Wheel { what: what.to_string() }
+}
+
+/// Reads a wheel; `None` where the zip holds no `.dist-info/WHEEL`.
+pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, ObserveError> {
+    let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
+    let archive = ZipArchive::from_file(file, &mut buffer).map_err(malformed)?;
+    let mut listed = Vec::new();
+    let mut zip = ZipFacts { sorted: true, ..ZipFacts::default() };
+    let mut entries = archive.entries(&mut buffer);
+    while let Some(entry) = entries.next_entry().map_err(malformed)? {
+        if listed.len() >= limits.wheel_members_max {
+            return Err(ObserveError::Limit {
+                limit: "wheel_members_max",
+                max: limits.wheel_members_max as u64,
+            });
+        }
+        let name = std::str::from_utf8(entry.file_path().as_bytes())
+            .map_err(|_| malformed("a member's name is not UTF-8"))?
+            .to_owned();
+        let time = entry.last_modified_dos();
+        *zip.times
+            .entry(format!(
+                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+                time.year(),
+                time.month(),
+                time.day(),
+                time.hour(),
+                time.minute(),
+                time.second()
+            ))
+            .or_default() += 1;
+        *zip.methods.entry(entry.compression_method().as_u16()).or_default() += 1;
+        *zip.made_by.entry(entry.version_made_by().as_u16()).or_default() += 1;
+        *zip.modes.entry(format!("{:o}", entry.external_attributes() >> 16)).or_default() += 1;
+        if listed.last().is_some_and(|(last, ..): &(String, _, _, _)| *last > name) {
+            zip.sorted = false;
+        }
+        listed.push((name, entry.wayfinder(), entry.compression_method(), entry.is_dir()));
+    }
+    zip.members = listed.len();
+    let Some(dist_info) = listed.iter().find_map(|(name, ..)| {
+        name.strip_suffix("/WHEEL")
+            .filter(|d| d.ends_with(".dist-info") && !d.contains('/'))
+            .map(str::to_owned)
+    }) else {
+        return Ok(None);
+    };
+    let mut rows = Vec::with_capacity(listed.len());
+    let mut seen = BTreeSet::new();
+    let mut left = limits.wheel_expanded_bytes_max;
+    let (mut wheel_text, mut record_text) = (None, None);
+    for (name, wayfinder, method, is_dir) in listed {
+        if is_dir {
+            continue;
+        }
+        if !seen.insert(name.clone()) {
+            return Err(malformed(format!("two members are named `{}`", name.escape_debug())));
+        }
+        let entry = archive.get_entry(wayfinder).map_err(malformed)?;
+        let decoder: Box<dyn Read> = match method {
+            CompressionMethod::STORE => Box::new(entry.reader()),
+            CompressionMethod::DEFLATE => Box::new(flate2::read::DeflateDecoder::new(entry.reader())),
+            other => {
+                return Err(malformed(format!(
+                    "compression method {} of `{}`",
+                    other.as_u16(),
+                    name.escape_debug()
+                )));
+            }
+        };
+        let mut reader = Bounded::new(entry.verifying_reader(decoder), left);
+        let small = name == format!("{dist_info}/WHEEL") || name == format!("{dist_info}/RECORD");
+        let unreadable = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::FileTooLarge => ObserveError::Limit {
+                limit: "wheel_expanded_bytes_max",
+                max: limits.wheel_expanded_bytes_max,
+            },
+            _ => malformed(format!("`{}`: {e}", name.escape_debug())),
+        };
+        let (digest, len_bytes) = if small {
+            let mut bytes = Vec::new();
+            reader.take(limits.wheel_metadata_bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+            if bytes.len() as u64 > limits.wheel_metadata_bytes_max {
+                return Err(ObserveError::Limit {
+                    limit: "wheel_metadata_bytes_max",
+                    max: limits.wheel_metadata_bytes_max,
+                });
+            }
+            let text = String::from_utf8(bytes).map_err(|_| malformed(format!("`{name}` is not UTF-8")))?;
+            let hashed = hash_reader(Algorithm::Sha256, text.as_bytes()).map_err(unreadable)?;
+            if name.ends_with("/WHEEL") {
+                wheel_text = Some(text)
+            } else {
+                record_text = Some(text)
+            }
+            hashed
+        } else {
+            hash_reader(Algorithm::Sha256, &mut reader).map_err(unreadable)?
+        };
+        left -= len_bytes.min(left);
+        let sha256 = digest.as_bytes().try_into().map_err(malformed)?;
+        rows.push(Row { name, len_bytes, sha256 });
+    }
+    let text = wheel_text.unwrap_or_default();
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|l| l.split_once(':').filter(|(k, _)| *k == name).map(|(_, v)| v.trim().to_owned()))
+    };
+    Ok(Some(Wheel {
+        generator: field("Generator"),
+        wheel_version: field("Wheel-Version"),
+        root_is_purelib: field("Root-Is-Purelib").map(|v| v.eq_ignore_ascii_case("true")),
+        tags: text.lines().filter_map(|l| l.strip_prefix("Tag:")).map(|v| v.trim().to_owned()).collect(),
+        record: check_record(record_text.as_deref().unwrap_or_default(), &dist_info, &rows)?,
+        dist_info,
+        zip,
+    }))
+}
+
+fn check_record(text: &str, dist_info: &str, rows: &[Row]) -> Result<Record, ObserveError> {
+    let mut recorded = BTreeMap::new();
+    for line in text.lines().filter(|l| !l.trim().is_empty()) {
+        let fields =
+            csv_fields(line).ok_or_else(|| malformed(format!("`RECORD` line `{}`", line.escape_debug())))?;
+        let [path, hash, size] = <[String; 3]>::try_from(fields).map_err(|_| {
+            malformed(format!("`RECORD` line `{}` has not three fields", line.escape_debug()))
+        })?;
+        if recorded.insert(path.clone(), (hash, size)).is_some() {
+            return Err(malformed(format!("`RECORD` lists `{}` twice", path.escape_debug())));
+        }
+    }
+    let mut record = Record::default();
+    // The specification leaves RECORD itself and signatures of it without a digest.
+    let exempt = |name: &str| {
+        ["RECORD", "RECORD.jws", "RECORD.p7s"].iter().any(|f| name == format!("{dist_info}/{f}"))
+    };
+    for row in rows {
+        let entry = recorded.remove(&row.name);
+        if exempt(&row.name) {
+            continue;
+        }
+        let Some((hash, size)) = entry else {
+            record.unlisted.push(row.name.clone());
+            continue;
+        };
+        let expected: Option<&[u8]> = match hash.split_once('=').map(|(algorithm, _)| algorithm) {
+            Some("sha256") => Some(&row.sha256),
+            _ => None,
+        };
+        let announced = hash.split_once('=').and_then(|(_, text)| URL_SAFE_NO_PAD.decode(text).ok());
+        match (expected, announced) {
+            (Some(expected), Some(announced)) => {
+                if expected == announced.as_slice() && size.parse() == Ok(row.len_bytes) {
+                    record.matching += 1;
+                } else {
+                    record.mismatched.push(row.name.clone());
+                }
+            }
+            (Some(_), None) => record.mismatched.push(row.name.clone()),
+            (None, _) => record.unchecked.push(row.name.clone()),
+        }
+    }
+    record.absent = recorded.into_keys().filter(|name| !exempt(name)).collect();
+    Ok(record)
+}
+
+/// Fields of one CSV line (RFC 4180 quoting).
+fn csv_fields(line: &str) -> Option<Vec<String>> {
+    let mut fields = Vec::new();
+    let mut rest = line;
+    loop {
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let mut value = String::new();
+            let mut chars = quoted.char_indices().peekable();
+            let end = loop {
+                let (at, c) = chars.next()?;
+                match c {
+                    '"' if chars.next_if(|(_, c)| *c == '"').is_some() => value.push('"'),
+                    '"' => break at + 1,
+                    c => value.push(c),
+                }
+            };
+            fields.push(value);
+            match quoted.get(end..)? {
+                "" => return Some(fields),
+                after => rest = after.strip_prefix(',')?,
+            }
+        } else {
+            match rest.split_once(',') {
+                Some((value, after)) => {
+                    fields.push(value.to_owned());
+                    rest = after;
+                }
+                None => {
+                    fields.push(rest.to_owned());
+                    return Some(fields);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::{Seek, Write};
+
+    use super::*;
+
+    fn wheel(members: &[(&str, &[u8])]) -> File {
+        let mut bytes = Vec::new();
+        let mut zip = rawzip::ZipArchiveWriter::new(&mut bytes);
+        for (name, body) in members {
+            let (mut entry, config) =
+                zip.new_file(*name).compression_method(CompressionMethod::DEFLATE).start().unwrap();
+            let encoder = flate2::write::DeflateEncoder::new(&mut entry, flate2::Compression::new(6));
+            let mut writer = config.wrap(encoder);
+            writer.write_all(body).unwrap();
+            let (encoder, descriptor) = writer.finish().unwrap();
+            encoder.finish().unwrap();
+            entry.finish(descriptor).unwrap();
+        }
+        zip.finish().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    const TEXT: &[u8] =
+        b"Wheel-Version: 1.0\nGenerator: setuptools (80.9.0)\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+
+    fn record(of_a: &[u8]) -> String {
+        let sum = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(crate::digest::Digest::sha256(bytes).as_bytes());
+        format!(
+            "\"a,\"\"b.py\",sha256={},{}\r\nx-1.dist-info/WHEEL,sha256={},{}\nx-1.dist-info/RECORD,,\n",
+            sum(of_a),
+            of_a.len(),
+            sum(TEXT),
+            TEXT.len()
+        )
+    }
+
+    fn read_all(record: &str, extra: &[(&str, &[u8])]) -> Result<Option<Wheel>, ObserveError> {
+        let mut members: Vec<(&str, &[u8])> = vec![("a,\"b.py", b"x = 1\n"), ("x-1.dist-info/WHEEL", TEXT)];
+        members.extend(extra);
+        members.push(("x-1.dist-info/RECORD", record.as_bytes()));
+        read(wheel(&members), &ObserveLimits::DEFAULT)
+    }
+
+    #[test]
+    fn what_the_wheel_says_is_read_and_its_record_fits() {
+        let wheel = read_all(&record(b"x = 1\n"), &[]).unwrap().unwrap();
+        assert_eq!(wheel.generator.as_deref(), Some("setuptools (80.9.0)"));
+        assert_eq!(wheel.tags, ["py3-none-any"]);
+        assert_eq!((wheel.record.matching, wheel.record.fits()), (2, true));
+        assert_eq!((wheel.zip.members, wheel.zip.sorted), (3, false));
+    }
+
+    #[test]
+    fn a_false_record_is_told() {
+        let lying = read_all(&record(b"x = 2\n"), &[]).unwrap().unwrap().record;
+        assert_eq!((lying.fits(), lying.mismatched.as_slice()), (false, &["a,\"b.py".to_owned()][..]));
+        let unlisted = read_all(&record(b"x = 1\n"), &[("evil.pth", b"import os")]).unwrap().unwrap().record;
+        assert_eq!((unlisted.fits(), unlisted.unlisted.as_slice()), (false, &["evil.pth".to_owned()][..]));
+        let absent =
+            read_all(&format!("{}gone.py,sha256=AA,1\n", record(b"x = 1\n")), &[]).unwrap().unwrap().record;
+        assert_eq!((absent.fits(), absent.absent.as_slice()), (false, &["gone.py".to_owned()][..]));
+        let weak = record(b"x = 1\n").replacen("sha256=", "md5=", 1);
+        assert!(!read_all(&weak, &[]).unwrap().unwrap().record.fits());
+    }
+
+    #[test]
+    fn hostile_wheels_are_refused() {
+        assert!(read_all("a,b\n", &[]).is_err());
+        assert!(read_all(&format!("{0}{0}", record(b"x = 1\n")), &[]).is_err());
+        assert!(read_all(&record(b"x = 1\n"), &[("a,\"b.py", b"twice")]).is_err());
+        let limits = ObserveLimits { wheel_expanded_bytes_max: 1000, ..ObserveLimits::DEFAULT };
+        let bomb = wheel(&[("x-1.dist-info/WHEEL", TEXT), ("bomb", &[0; 100_000])]);
+        assert!(matches!(
+            read(bomb, &limits),
+            Err(ObserveError::Limit { limit: "wheel_expanded_bytes_max", .. })
+        ));
+        assert!(read(wheel(&[]), &ObserveLimits::DEFAULT).unwrap().is_none());
+    }
+}
