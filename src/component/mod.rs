@@ -1,1 +1,228 @@
-//! What a component is, its releases, and where their parts are published.
+//! What a component is: its name, and its releases by channel.
+//!
+//! A component is defined in `policies/components/<name>/component.toml`, and its locks lie beside
+//! that file. The schema is closed: an unknown key, a wrong type or a value out of its domain is an
+//! error with file, line and column.
+//!
+//! ```toml
+//! schema = 1
+//! name = "hello"
+//! summary = "GNU hello, whose year is compiled in"
+//!
+//! [[release.debian]]
+//! purl = "pkg:deb/debian/hello@2.10-3?arch=amd64&distro=bookworm"
+//! architecture = "amd64"
+//! suites = ["bookworm", "bookworm-updates", "bookworm-security"]
+//! source = { package = "hello", version = "2.10-3" }
+//! binaries = ["hello"]
+//!
+//! [release.debian.build]
+//! options = ["nocheck"]
+//! ```
+
+mod check;
+mod error;
+mod file;
+mod purl;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+pub use error::ComponentError;
+pub use purl::{PackageUrl, PackageUrlError};
+
+use crate::limits::component::DEFINITION_BYTES_MAX;
+
+/// The only schema number that this version reads.
+pub const COMPONENT_SCHEMA: u32 = 1;
+
+/// Where definitions lie below the root that holds `policies/`.
+const COMPONENTS: &str = "policies/components";
+
+/// A thing people install, with its releases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// Its name, the same as its folder's: lower-case letters, digits, `+`, `-` and `.`.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// Never empty, in the order of the file; the first one is meant where none is named.
+    pub releases: Vec<Release>,
+    /// The folder of the definition and its locks.
+    pub folder: PathBuf,
+}
+
+/// One published version of a component in one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// What it is called everywhere: the package URL of its first artifact.
+    pub purl: PackageUrl,
+    /// The published version, as in the package URL.
+    pub version: String,
+    /// Where it is published, and what that channel needs to know.
+    pub channel: Channel,
+}
+
+/// Where a release is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Channel {
+    /// In Debian's archive.
+    Debian(DebianRelease),
+}
+
+/// A release in Debian's archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebianRelease {
+    /// The codename that the package URL names, e.g. `bookworm`.
+    pub distro: String,
+    /// The architecture that the build runs on, e.g. `amd64`.
+    pub architecture: String,
+    /// Suites whose indexes are asked, e.g. `bookworm-security`.
+    pub suites: Vec<String>,
+    /// Source package.
+    pub source_package: String,
+    /// Source version; differs from the release's version after a binary-only rebuild (binNMU).
+    pub source_version: String,
+    /// Binary packages to reproduce; the package URL names the first one.
+    pub binaries: Vec<String>,
+    /// Words of `DEB_BUILD_OPTIONS`, without `parallel=`, which belongs to the run.
+    pub build_options: Vec<String>,
+    /// Words of `DEB_BUILD_PROFILES`.
+    pub build_profiles: Vec<String>,
+}
+
+impl Component {
+    /// Reads one definition below `root`, the folder that holds `policies/`.
+    pub fn load(root: &Path, name: &str) -> Result<Self, ComponentError> {
+        let folder = root.join(COMPONENTS);
+        let file = folder.join(name).join("component.toml");
+        if !check::is_component_name(name) || !file.is_file() {
+            let known = names(&folder).unwrap_or_default();
+            return Err(ComponentError::Unknown { name: name.to_owned(), folder, known });
+        }
+        let text = read_bounded(&file)?;
+        let shown = format!("{COMPONENTS}/{name}/component.toml");
+        check::component(&shown, text, name, folder.join(name))
+    }
+
+    /// Reads all definitions below `root`, ordered by name.
+    pub fn all(root: &Path) -> Result<Vec<Self>, ComponentError> {
+        names(&root.join(COMPONENTS))?.iter().map(|name| Self::load(root, name)).collect()
+    }
+
+    /// Reads the definition and chooses the release that `text` names: `name` (its first release),
+    /// `name@version`, or a package URL.
+    pub fn find(root: &Path, text: &str) -> Result<(Self, Release), ComponentError> {
+        if text.starts_with("pkg:") {
+            for component in Self::all(root)? {
+                if let Some(release) = component.releases.iter().find(|r| r.purl.to_string() == text) {
+                    let release = release.clone();
+                    return Ok((component, release));
+                }
+            }
+            let folder = root.join(COMPONENTS);
+            let known = names(&folder)?;
+            return Err(ComponentError::Unknown { name: text.to_owned(), folder, known });
+        }
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => (name, Some(version)),
+            None => (text, None),
+        };
+        let component = Self::load(root, name)?;
+        let release = component.release(version)?.clone();
+        Ok((component, release))
+    }
+
+    /// The release of that version or package URL; the first one where none is named.
+    pub fn release(&self, version: Option<&str>) -> Result<&Release, ComponentError> {
+        let asked = version.unwrap_or_default();
+        let fits = |r: &&Release| version.is_none() || r.version == asked || r.purl.to_string() == asked;
+        let found: Vec<_> = self.releases.iter().filter(fits).collect();
+        match (found.as_slice(), version) {
+            ([one], _) | ([one, ..], None) => Ok(one),
+            ([], _) => Err(ComponentError::UnknownRelease {
+                component: self.name.clone(),
+                asked: asked.to_owned(),
+                known: self.releases.iter().map(|r| r.version.clone()).collect(),
+            }),
+            (many, Some(_)) => Err(ComponentError::AmbiguousRelease {
+                component: self.name.clone(),
+                asked: asked.to_owned(),
+                purls: many.iter().map(|r| r.purl.to_string()).collect(),
+            }),
+        }
+    }
+
+    /// Where the release's lock lies: `<distro>-<version>.lock.json` beside the definition, a `:` of
+    /// the version written as `%3a`, as in Debian's file names.
+    pub fn lock_path(&self, release: &Release) -> PathBuf {
+        let Channel::Debian(debian) = &release.channel;
+        let version = release.version.replace(':', "%3a");
+        self.folder.join(format!("{}-{version}.lock.json", debian.distro))
+    }
+}
+
+impl Release {
+    /// What is Debian's about it.
+    pub fn debian(&self) -> Option<&DebianRelease> {
+        let Channel::Debian(debian) = &self.channel;
+        Some(debian)
+    }
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, ComponentError> {
+    let failed = |source| ComponentError::Read { path: folder.to_path_buf(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.path().join("component.toml").is_file()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn read_bounded(path: &Path) -> Result<String, ComponentError> {
+    let failed = |source| ComponentError::Read { path: path.to_path_buf(), source };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(DEFINITION_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > DEFINITION_BYTES_MAX {
+        return Err(ComponentError::TooLarge { path: path.to_path_buf(), bytes_max: DEFINITION_BYTES_MAX });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_definition_of_the_project_is_read() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let all = Component::all(root).unwrap();
+        assert!(all.iter().any(|c| c.name == "prometheus"));
+        for component in all {
+            for release in &component.releases {
+                let (found, same) = Component::find(root, &release.purl.to_string()).unwrap();
+                assert_eq!((&found, &same), (&component, release));
+                let by_version = format!("{}@{}", component.name, release.version);
+                assert_eq!(&Component::find(root, &by_version).unwrap().1, release);
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_and_never_leaves_the_folder() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for bad in ["", "no-such", "../hello", "/etc", "hello/../hello", "pkg:deb/debian/no@1?arch=amd64"] {
+            let error = Component::find(root, bad).unwrap_err();
+            assert!(matches!(error, ComponentError::Unknown { .. }), "{bad}: {error}");
+        }
+    }
+}

@@ -7,4 +7,6 @@ pub mod archive;
 pub mod compare;
 pub mod fetch;
 pub mod observe;
+pub mod component;
+pub mod fetch;
 pub mod signature;

@@ -1,0 +1,49 @@
+//! `component.toml` as it stands in the file; checked and turned into [`super::Component`] elsewhere.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ComponentFile {
+    pub(super) schema: Spanned<u32>,
+    pub(super) name: Spanned<String>,
+    pub(super) summary: Spanned<String>,
+    pub(super) release: Spanned<ReleasesFile>,
+}
+
+/// Releases by channel.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ReleasesFile {
+    #[serde(default)]
+    pub(super) debian: Vec<DebianFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DebianFile {
+    pub(super) purl: Spanned<String>,
+    pub(super) architecture: Spanned<String>,
+    pub(super) suites: Spanned<Vec<Spanned<String>>>,
+    pub(super) source: SourceFile,
+    pub(super) binaries: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) build: BuildFile,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct SourceFile {
+    pub(super) package: Spanned<String>,
+    pub(super) version: Spanned<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct BuildFile {
+    #[serde(default)]
+    pub(super) options: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) profiles: Vec<Spanned<String>>,
+}
