@@ -5,8 +5,7 @@
 
 pub mod archive;
 pub mod compare;
-pub mod fetch;
-pub mod observe;
 pub mod component;
 pub mod fetch;
+pub mod observe;
 pub mod signature;
