@@ -9,3 +9,4 @@ pub mod component;
 pub mod fetch;
 pub mod observe;
 pub mod signature;
+pub mod report;

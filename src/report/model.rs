@@ -1,0 +1,581 @@
+//! The model: what was seen of one release ([`Evidence`]), and what follows from it
+//! ([`Judgement`](super::judge::Judgement)).
+//!
+//! Nothing in the evidence depends on when or where the audit ran, so that the same inputs give the
+//! same bytes. What does vary (durations, the log's digest, the time of judgement) is in [`Run`],
+//! which is left out unless asked for.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Artifact, ArtifactName};
+use crate::digest::{Algorithm, Digest, DigestSet};
+use crate::environment::lock::{BuildDefinition, Lock, LockedFile, LockedIndex, LockedPackage};
+use crate::observation::Observation;
+use crate::verdict::Verdict;
+
+/// What an audit found, in one phrase. Ordered from worst to best among those that were compared;
+/// the phrases are stable interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The bytes differ, and not only where identifiers or recorded inputs are.
+    #[serde(rename = "different")]
+    Different,
+    /// No authentic source could be had.
+    #[serde(rename = "source unavailable")]
+    SourceUnavailable,
+    /// The locked build environment could not be had.
+    #[serde(rename = "environment unavailable")]
+    EnvironmentUnavailable,
+    /// The build failed, or left no artifact to compare.
+    #[serde(rename = "not built")]
+    NotBuilt,
+    /// Our own two builds disagree, so that a difference accuses nobody.
+    #[serde(rename = "unstable")]
+    Unstable,
+    /// Only identifiers derived from the toolchain's own version strings differ, perhaps beside the
+    /// record of what the build used. Not identical.
+    #[serde(rename = "identifiers only")]
+    IdentifiersOnly,
+    /// Only the record of what the build used differs. Not identical.
+    #[serde(rename = "recorded inputs only")]
+    RecordedInputsOnly,
+    /// Every published byte equals the rebuilt one.
+    #[serde(rename = "identical")]
+    Identical,
+}
+
+impl Outcome {
+    /// All of them, worst first.
+    pub const ALL: [Self; 8] = [
+        Self::Different,
+        Self::SourceUnavailable,
+        Self::EnvironmentUnavailable,
+        Self::NotBuilt,
+        Self::Unstable,
+        Self::IdentifiersOnly,
+        Self::RecordedInputsOnly,
+        Self::Identical,
+    ];
+
+    /// The phrase, as in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Different => "different",
+            Self::SourceUnavailable => "source unavailable",
+            Self::EnvironmentUnavailable => "environment unavailable",
+            Self::NotBuilt => "not built",
+            Self::Unstable => "unstable",
+            Self::IdentifiersOnly => "identifiers only",
+            Self::RecordedInputsOnly => "recorded inputs only",
+            Self::Identical => "identical",
+        }
+    }
+
+    /// The best verdict that this outcome allows. Only equal bytes allow a pass.
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::Identical => Verdict::Pass,
+            Self::Different => Verdict::Fail,
+            Self::SourceUnavailable
+            | Self::EnvironmentUnavailable
+            | Self::NotBuilt
+            | Self::Unstable
+            | Self::IdentifiersOnly
+            | Self::RecordedInputsOnly => Verdict::Inconclusive,
+        }
+    }
+
+    /// Whether bytes differ only where named, explained values are (exit code 5).
+    pub const fn is_explained(self) -> bool {
+        matches!(self, Self::IdentifiersOnly | Self::RecordedInputsOnly)
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Everything that was seen of one release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Which release.
+    pub release: Release,
+    /// Signed indexes that announced the source, the packages and the published artifacts.
+    pub indexes: Vec<Index>,
+    /// The source.
+    pub source: Source,
+    /// The build environment.
+    pub environment: Environment,
+    /// Our build.
+    pub rebuild: Rebuild,
+    /// Each published artifact beside ours.
+    pub artifacts: Vec<ArtifactPair>,
+    /// Values read from the artifact under test and replayed: assumed, not proved.
+    pub observations: Vec<Observation>,
+    /// Stages that could not look, each in one sentence. Anything here forbids a pass.
+    pub not_looked: Vec<Gap>,
+    /// Exact commands with which anybody can do it again, in order.
+    pub again: Vec<String>,
+}
+
+/// One published version of a component in one channel.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The component's name.
+    pub component: String,
+    /// The version as published.
+    pub version: String,
+    /// The channel, e.g. `debian bookworm`.
+    pub channel: String,
+    /// Architecture, e.g. `amd64`.
+    pub architecture: String,
+    /// Package URL.
+    pub purl: String,
+}
+
+/// A signed index.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// Suite, e.g. `bookworm-security`.
+    pub suite: String,
+    /// The index's own date, RFC 3339.
+    pub date: String,
+    /// Digest of the signed file.
+    pub digest: Digest,
+    /// Fingerprints whose signatures over it were verified. Empty means that nobody vouches for it.
+    pub signed_by: Vec<String>,
+}
+
+/// The source package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Source package name.
+    pub package: String,
+    /// Source package version.
+    pub version: String,
+    /// All of its files.
+    pub files: Vec<SourceFile>,
+    /// The source description's own signature, a result apart from the index's.
+    pub signature: SourceSignature,
+}
+
+/// One source file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceFile {
+    /// Plain file name.
+    pub name: String,
+    /// Announced length in bytes.
+    pub len_bytes: u64,
+    /// Announced digest.
+    pub digest: Digest,
+    /// What became of it.
+    pub state: FileState,
+}
+
+/// What became of an announced file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileState {
+    /// Not looked for.
+    NotLooked,
+    /// The mirror does not have it.
+    Missing,
+    /// What the mirror sent has another length or digest.
+    Mismatched,
+    /// Obtained; length and digest are as announced.
+    Checked,
+}
+
+impl FileState {
+    /// In words.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotLooked => "not looked for",
+            Self::Missing => "missing",
+            Self::Mismatched => "other bytes",
+            Self::Checked => "as announced",
+        }
+    }
+}
+
+/// The signature on the source description itself (Debian: the `.dsc`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "state", rename_all = "kebab-case")]
+pub enum SourceSignature {
+    /// Nobody looked.
+    NotChecked {
+        /// Why not.
+        reason: String,
+    },
+    /// There is none.
+    Absent {},
+    /// It does not fit the bytes, or the key had no right to make it.
+    Refuted {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Made by a key that the trust root does not hold: neither good nor bad.
+    KeyNotKnown {
+        /// Key ids or fingerprints that the signature names.
+        keys: Vec<String>,
+    },
+    /// Fits, by a known key.
+    Verified {
+        /// Who.
+        by: Vec<Signer>,
+    },
+}
+
+/// Whose key it was.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signer {
+    /// The key's fingerprint.
+    pub fingerprint: String,
+    /// The name on the key in the trust root, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// The locked inputs of the build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Digest of the lock; none when the environment could not be resolved.
+    pub lock: Option<Digest>,
+    /// Every package of the root file system.
+    pub packages: Vec<Package>,
+    /// Locked files that are no longer offered; not empty means that the environment is unavailable.
+    pub missing: Vec<String>,
+    /// What the compiler and the packaging tools say of themselves, by name.
+    pub toolchain: BTreeMap<String, String>,
+    /// What ran, where, with what.
+    pub build: Option<Build>,
+}
+
+/// One binary package of the root file system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// Package name.
+    pub name: String,
+    /// Full version.
+    pub version: String,
+    /// Architecture.
+    pub architecture: String,
+    /// Length of the file in bytes.
+    pub len_bytes: u64,
+    /// Digest of the file.
+    pub digest: Digest,
+}
+
+/// The build definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// Absolute folder of the source inside the sandbox.
+    pub path: String,
+    /// `SOURCE_DATE_EPOCH`, seconds since 1970.
+    pub source_date_epoch: i64,
+    /// The whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Commands in order.
+    pub commands: Vec<Vec<String>>,
+}
+
+/// Our build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rebuild {
+    /// How it ended.
+    pub result: BuildResult,
+    /// What the sandbox kept from the build, e.g. `network off`.
+    pub isolation: Vec<String>,
+    /// What was varied in a second build; empty when there was none.
+    pub varied: Vec<String>,
+    /// The last lines of a failed build's log, without time stamps; empty for a completed one.
+    pub log_tail: Vec<String>,
+}
+
+/// How a build ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "state", rename_all = "kebab-case")]
+pub enum BuildResult {
+    /// It was not started.
+    NotAttempted {
+        /// Why not.
+        reason: String,
+    },
+    /// A command failed.
+    StepFailed {
+        /// Which, counted from 1.
+        step: u32,
+        /// The command.
+        command: String,
+        /// Its exit status; none when a signal ended it.
+        status: Option<i32>,
+    },
+    /// A limit of the sandbox ended it.
+    LimitReached {
+        /// Which limit, with its value.
+        limit: String,
+    },
+    /// Every command succeeded.
+    Completed {},
+}
+
+/// Digest and length of bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bytes {
+    /// SHA-256.
+    pub digest: Digest,
+    /// Length in bytes.
+    pub len_bytes: u64,
+}
+
+/// A published artifact beside ours. Whether they are identical is never stated here: it follows from
+/// the digests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArtifactPair {
+    /// The name under which it is distributed.
+    pub name: ArtifactName,
+    /// As published; the signed index announces the same digest.
+    pub published: Bytes,
+    /// As we built it; none when the build left none.
+    pub rebuilt: Option<Bytes>,
+    /// As our second build left it; none when there was no second build.
+    pub rebuilt_again: Option<Bytes>,
+    /// Where the published and the rebuilt bytes differ, as far as it was explained.
+    pub differences: Vec<Difference>,
+    /// Why the explanation is not complete, one sentence each. Anything here forbids every word but
+    /// `different` for differing bytes.
+    pub unexplained: Vec<String>,
+}
+
+/// One explained difference.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Difference {
+    /// Where: members from the outermost inwards.
+    pub path: Vec<String>,
+    /// Why, by its stable id; none when no cause is known.
+    pub cause: Option<String>,
+    /// What kind of value differs.
+    pub class: Class,
+    /// How many bytes differ there, where they were counted.
+    pub differing_bytes: Option<u64>,
+    /// The published value, where it has a short form.
+    pub published: Option<String>,
+    /// The rebuilt value.
+    pub rebuilt: Option<String>,
+}
+
+/// What kind of value a difference touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Programs, data, metadata: anything that is not one of the following.
+    Content,
+    /// A value derived from other differences that are listed too (a checksum list, a debug link).
+    Derived,
+    /// An identifier that the toolchain derives from its own version strings (a build ID).
+    Identifier,
+    /// The record of what the build used.
+    RecordedInput,
+}
+
+impl Class {
+    /// In words.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Derived => "derived value",
+            Self::Identifier => "identifier",
+            Self::RecordedInput => "recorded input",
+        }
+    }
+}
+
+/// Something that was not established, with its stable code.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// Kebab-case code.
+    pub code: String,
+    /// One sentence.
+    pub text: String,
+}
+
+/// What varies from run to run. Never part of a statement, and in JSON only when asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The time of judgement, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+    /// Wall time of the build in whole seconds, by component and version (`prometheus 2.42.0`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub build_seconds: BTreeMap<String, u64>,
+    /// Digests of build logs, by component and version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logs: BTreeMap<String, Digest>,
+}
+
+impl Release {
+    /// Component and version, the key of [`Run`]'s maps.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.component, self.version)
+    }
+}
+
+impl Bytes {
+    /// Of an artifact; none when it carries no SHA-256.
+    pub fn of(artifact: &Artifact) -> Option<Self> {
+        Self::from_digests(&artifact.digests, artifact.len_bytes)
+    }
+
+    /// From a digest set and a length; none without SHA-256.
+    pub fn from_digests(digests: &DigestSet, len_bytes: u64) -> Option<Self> {
+        digests.get(Algorithm::Sha256).map(|d| Self { digest: d.clone(), len_bytes })
+    }
+}
+
+impl From<&LockedIndex> for Index {
+    fn from(index: &LockedIndex) -> Self {
+        Self {
+            suite: index.suite.clone(),
+            date: index.date.clone(),
+            digest: index.digest.clone(),
+            signed_by: index.signed_by.clone(),
+        }
+    }
+}
+
+impl From<&LockedPackage> for Package {
+    fn from(package: &LockedPackage) -> Self {
+        Self {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            architecture: package.architecture.clone(),
+            len_bytes: package.file.size,
+            digest: package.file.digest.clone(),
+        }
+    }
+}
+
+impl From<&BuildDefinition> for Build {
+    fn from(build: &BuildDefinition) -> Self {
+        Self {
+            path: build.path.clone(),
+            source_date_epoch: build.source_date_epoch,
+            env: build.env.clone(),
+            commands: build.commands.clone(),
+        }
+    }
+}
+
+impl SourceFile {
+    /// A locked file with what became of it.
+    pub fn new(file: &LockedFile, state: FileState) -> Self {
+        Self { name: file.name.clone(), len_bytes: file.size, digest: file.digest.clone(), state }
+    }
+}
+
+impl Evidence {
+    /// What a lock alone says: nothing obtained, nothing built, nothing compared. The stages fill in
+    /// what they saw; what they leave stays as "not looked".
+    pub fn from_lock(release: Release, lock: &Lock, lock_digest: Digest) -> Self {
+        Self {
+            release,
+            indexes: lock.indexes.iter().map(Index::from).collect(),
+            source: Source {
+                package: lock.source.name.clone(),
+                version: lock.source.version.clone(),
+                files: lock.source.files.iter().map(|f| SourceFile::new(f, FileState::NotLooked)).collect(),
+                signature: SourceSignature::NotChecked { reason: "the source was not obtained".to_owned() },
+            },
+            environment: Environment {
+                lock: Some(lock_digest),
+                packages: lock.packages.iter().map(Package::from).collect(),
+                missing: Vec::new(),
+                toolchain: BTreeMap::new(),
+                build: Some(Build::from(&lock.build)),
+            },
+            rebuild: Rebuild {
+                result: BuildResult::NotAttempted { reason: "not reached".to_owned() },
+                isolation: Vec::new(),
+                varied: Vec::new(),
+                log_tail: Vec::new(),
+            },
+            artifacts: lock.published.iter().filter_map(ArtifactPair::announced).collect(),
+            observations: lock.observations.clone(),
+            not_looked: lock
+                .published
+                .iter()
+                .filter(|f| ArtifactPair::announced(f).is_none())
+                .map(|f| Gap {
+                    code: "artifact-name".to_owned(),
+                    text: format!("`{}` was not compared: it is not a plain file name", f.name.escape_debug()),
+                })
+                .collect(),
+            again: Vec::new(),
+        }
+    }
+
+    /// Puts every list whose order carries no meaning into one order, so that equal evidence gives
+    /// equal bytes.
+    #[must_use]
+    pub(super) fn sorted(mut self) -> Self {
+        for index in &mut self.indexes {
+            index.signed_by.sort();
+            index.signed_by.dedup();
+        }
+        self.indexes.sort();
+        self.source.files.sort();
+        match &mut self.source.signature {
+            SourceSignature::Verified { by } => by.sort(),
+            SourceSignature::KeyNotKnown { keys } => keys.sort(),
+            SourceSignature::NotChecked { .. } | SourceSignature::Absent {} | SourceSignature::Refuted { .. } => {}
+        }
+        self.environment.packages.sort();
+        self.environment.missing.sort();
+        self.rebuild.isolation.sort();
+        self.rebuild.varied.sort();
+        if self.rebuild.result == (BuildResult::Completed {}) {
+            self.rebuild.log_tail.clear();
+        }
+        for pair in &mut self.artifacts {
+            pair.differences.sort();
+            pair.unexplained.sort();
+        }
+        self.artifacts.sort_by(|a, b| a.name.cmp(&b.name));
+        self.observations.sort_by(|a, b| (&a.name, &a.value, &a.read_from).cmp(&(&b.name, &b.value, &b.read_from)));
+        self.not_looked.sort();
+        self
+    }
+}
+
+impl ArtifactPair {
+    /// An announced artifact of which we have built nothing yet; none for a name that is no file name.
+    pub fn announced(file: &LockedFile) -> Option<Self> {
+        Some(Self {
+            name: ArtifactName::new(file.name.clone()).ok()?,
+            published: Bytes { digest: file.digest.clone(), len_bytes: file.size },
+            rebuilt: None,
+            rebuilt_again: None,
+            differences: Vec::new(),
+            unexplained: Vec::new(),
+        })
+    }
+}
