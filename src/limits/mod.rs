@@ -10,3 +10,4 @@ pub mod fetch;
 pub mod observe;
 pub mod signature;
 pub mod report;
+pub mod signature;

@@ -38,7 +38,9 @@ pub enum ReportError {
     #[error("the report has more than {bytes_max} bytes")]
     #[diagnostic(
         code(report::limit),
-        help("raise `limits.file_bytes_max` if a report of that size is expected; otherwise treat it as hostile")
+        help(
+            "raise `limits.file_bytes_max` if a report of that size is expected; otherwise treat it as hostile"
+        )
     )]
     Limit {
         /// The bound.

@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{
-    ArtifactPair, BuildResult, Class, Evidence, FileState, Gap, Index, Outcome, Source, SourceSignature,
+    ArtifactPair, BuildResult, Evidence, FileState, Gap, Index, Outcome, Source, SourceSignature,
 };
+use crate::compare::Difference;
 use crate::verdict::Verdict;
 
 /// What follows from the evidence.
@@ -56,20 +57,72 @@ pub fn artifact_outcome(pair: &ArtifactPair) -> Outcome {
     explained(pair)
 }
 
-/// Which word the explanation of differing bytes earns. Whatever is not wholly explained is
-/// `different`.
+/// Which word the explanation of differing bytes earns. What is not wholly explained is `different`,
+/// or `undetermined` where the comparison had to stop before it met a difference that settles it.
 fn explained(pair: &ArtifactPair) -> Outcome {
-    let has = |class| pair.differences.iter().any(|d| d.class == class);
-    let causeless = pair.differences.iter().any(|d| d.cause.is_none());
-    if !pair.unexplained.is_empty() || causeless || has(Class::Content) {
-        Outcome::Different
-    } else if has(Class::Identifier) {
-        Outcome::IdentifiersOnly
-    } else if has(Class::RecordedInput) {
-        Outcome::RecordedInputsOnly
-    } else {
-        // No difference, or nothing but derived values without what they derive from.
-        Outcome::Different
+    let differences = &pair.differences;
+    if !pair.limits.is_empty() {
+        let settled = differences.iter().any(|d| Class::of(d) == Class::Content);
+        return if settled { Outcome::Different } else { Outcome::Undetermined };
+    }
+    if differences.is_empty() {
+        return Outcome::Different;
+    }
+    if differences.iter().all(|d| d.is_identifier() || d.is_recorded_input()) {
+        let has = |class| differences.iter().any(|d| Class::of(d) == class);
+        return if has(Class::Identifier) {
+            Outcome::IdentifiersOnly
+        } else if has(Class::RecordedInput) {
+            Outcome::RecordedInputsOnly
+        } else {
+            // Derived values without what they derive from.
+            Outcome::Different
+        };
+    }
+    let removed = |d: &Difference| d.cause.pass_id().is_some_and(|id| pair.passes.iter().any(|p| p.id == id));
+    if differences.iter().all(removed) { Outcome::Equivalent } else { Outcome::Different }
+}
+
+/// What kind of value a difference touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Programs, data, metadata: what nothing explains away.
+    Content,
+    /// Removed by a named normalization.
+    Normalized,
+    /// Follows from other differences that are listed too (a checksum list).
+    Derived,
+    /// An identifier that the toolchain derives from its own version strings (a build ID).
+    Identifier,
+    /// The record of what the build used.
+    RecordedInput,
+}
+
+impl Class {
+    /// Of a difference.
+    pub fn of(difference: &Difference) -> Self {
+        if difference.is_recorded_input() {
+            Self::RecordedInput
+        } else if difference.derived {
+            Self::Derived
+        } else if difference.is_identifier() {
+            Self::Identifier
+        } else if difference.cause.tier().number().is_some() {
+            Self::Normalized
+        } else {
+            Self::Content
+        }
+    }
+
+    /// In words.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Normalized => "benign variation",
+            Self::Derived => "derived value",
+            Self::Identifier => "identifier",
+            Self::RecordedInput => "recorded input",
+        }
     }
 }
 
@@ -106,7 +159,13 @@ impl Judgement {
         }
         for gap in &evidence.not_looked {
             verdict = verdict.min(Verdict::Inconclusive);
-            blocks.push(blocker(&gap.code, "this audit", "the check is made", &gap.text, "remove the cause and audit again"));
+            blocks.push(blocker(
+                &gap.code,
+                "this audit",
+                "the check is made",
+                &gap.text,
+                "remove the cause and audit again",
+            ));
         }
         blocks.sort();
         blocks.dedup();
@@ -155,7 +214,8 @@ fn judge_source(source: &Source, blocks: &mut Vec<Blocker>) -> Verdict {
         verdict = verdict.min(Verdict::Inconclusive);
         blocks.push(blocker(code, &file.name, &file.digest.to_string(), found, next));
     }
-    let description = source.files.iter().find(|f| f.name.ends_with(".dsc")).map_or(&*source.package, |f| &*f.name);
+    let description =
+        source.files.iter().find(|f| f.name.ends_with(".dsc")).map_or(&*source.package, |f| &*f.name);
     match &source.signature {
         SourceSignature::Verified { by } if !by.is_empty() => verdict,
         SourceSignature::KeyNotKnown { .. } => verdict,
@@ -193,15 +253,28 @@ fn judge_source(source: &Source, blocks: &mut Vec<Blocker>) -> Verdict {
 }
 
 fn judge_indexes(indexes: &[Index], blocks: &mut Vec<Blocker>) -> Verdict {
-    const NEXT: &str = "put the archive's current key into `policies/trust/` after checking its fingerprint, and lock again";
+    const NEXT: &str =
+        "put the archive's current key into `policies/trust/` after checking its fingerprint, and lock again";
     if indexes.is_empty() {
-        blocks.push(blocker("index-absent", "the inputs", "a signed index that announces them", "none", NEXT));
+        blocks.push(blocker(
+            "index-absent",
+            "the inputs",
+            "a signed index that announces them",
+            "none",
+            NEXT,
+        ));
         return Verdict::Inconclusive;
     }
     let mut verdict = Verdict::Pass;
     for index in indexes.iter().filter(|i| i.signed_by.is_empty()) {
         verdict = Verdict::Inconclusive;
-        blocks.push(blocker("index-not-vouched", &index.suite, "a signature by a trusted key", "none was verified", NEXT));
+        blocks.push(blocker(
+            "index-not-vouched",
+            &index.suite,
+            "a signature by a trusted key",
+            "none was verified",
+            NEXT,
+        ));
     }
     verdict
 }
@@ -299,6 +372,13 @@ fn judge_artifact(pair: &ArtifactPair, evidence: &Evidence, blocks: &mut Vec<Blo
             "recorded-inputs-differ",
             "read the listed differences; a build with the recorded versions would settle them",
         ),
+        Outcome::Undetermined => {
+            ("comparison-limit", "raise the limit that was reached, if an artifact of that size is expected")
+        }
+        Outcome::Equivalent => (
+            "equal-only-after-normalization",
+            "read the listed differences; identical bytes need a build that does not vary there",
+        ),
         Outcome::Different | Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable => {
             ("bytes-differ", "read the listed differences and ask the publisher where they come from")
         }
@@ -309,7 +389,13 @@ fn judge_artifact(pair: &ArtifactPair, evidence: &Evidence, blocks: &mut Vec<Blo
 fn why(evidence: &Evidence, outcome: Outcome, verdict: Verdict, blocks: &[Blocker]) -> String {
     let total = evidence.artifacts.len();
     let count = |o: Outcome| evidence.artifacts.iter().filter(|p| artifact_outcome(p) == o).count();
-    let of = |n: usize| if total == 1 { "the published artifact".to_owned() } else { format!("{n} of {total} published artifacts") };
+    let of = |n: usize| {
+        if total == 1 {
+            "the published artifact".to_owned()
+        } else {
+            format!("{n} of {total} published artifacts")
+        }
+    };
     match outcome {
         Outcome::Identical if verdict == Verdict::Pass => format!(
             "{}, rebuilt here from authenticated source, {} identical to what was published, byte for byte",
@@ -321,7 +407,8 @@ fn why(evidence: &Evidence, outcome: Outcome, verdict: Verdict, blocks: &[Blocke
             listed(blocks.iter().map(|b| b.code.as_str())),
         ),
         Outcome::IdentifiersOnly => {
-            let recorded = evidence.artifacts.iter().flat_map(|p| &p.differences).any(|d| d.class == Class::RecordedInput);
+            let recorded =
+                evidence.artifacts.iter().flat_map(|p| &p.differences).any(Difference::is_recorded_input);
             format!(
                 "not identical: in {} identifiers derived from the toolchain's version{} differ, and nothing else does",
                 of(count(Outcome::IdentifiersOnly)),
@@ -336,20 +423,33 @@ fn why(evidence: &Evidence, outcome: Outcome, verdict: Verdict, blocks: &[Blocke
             "the bytes of {} differ from what the authenticated source builds here",
             of(count(Outcome::Different)),
         ),
+        Outcome::Undetermined => format!(
+            "the bytes of {} differ, and the comparison had to stop before it could say where",
+            of(count(Outcome::Undetermined)),
+        ),
+        Outcome::Equivalent => format!(
+            "not identical: {} and ours are equal only after the named normalizations",
+            of(count(Outcome::Equivalent)),
+        ),
         Outcome::Unstable => format!(
             "our own builds of {} disagree with each other, so that the difference accuses nobody",
             of(count(Outcome::Unstable)),
         ),
-        Outcome::NotBuilt => match blocks.iter().find(|b| b.code.starts_with("build-") || b.code == "nothing-compared") {
-            Some(b) => format!("nothing could be compared: {}", b.found),
-            None => format!("the build left no file for {}", of(count(Outcome::NotBuilt))),
-        },
+        Outcome::NotBuilt => {
+            match blocks.iter().find(|b| b.code.starts_with("build-") || b.code == "nothing-compared") {
+                Some(b) => format!("nothing could be compared: {}", b.found),
+                None => format!("the build left no file for {}", of(count(Outcome::NotBuilt))),
+            }
+        }
         Outcome::SourceUnavailable => {
             let missing = evidence.source.files.iter().filter(|f| f.state != FileState::Checked).count();
             if missing == 0 {
                 "no source package is known for this release".to_owned()
             } else {
-                format!("{missing} of {} source files cannot be had as announced", evidence.source.files.len())
+                format!(
+                    "{missing} of {} source files cannot be had as announced",
+                    evidence.source.files.len()
+                )
             }
         }
         Outcome::EnvironmentUnavailable if evidence.environment.lock.is_none() => {
@@ -380,15 +480,19 @@ fn gaps(evidence: &Evidence, outcome: Outcome) -> Vec<Gap> {
             ),
         );
     }
-    let compared = !matches!(
-        outcome,
-        Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt
-    );
+    let compared =
+        !matches!(outcome, Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt);
     if !compared {
-        gap("not-compared", "whether the published bytes come from this source: nothing was compared".to_owned());
+        gap(
+            "not-compared",
+            "whether the published bytes come from this source: nothing was compared".to_owned(),
+        );
     }
     if compared && outcome != Outcome::Identical && evidence.rebuild.varied.is_empty() {
-        gap("stability-not-tested", "whether our own build is stable: it was made once only (see `--twice`)".to_owned());
+        gap(
+            "stability-not-tested",
+            "whether our own build is stable: it was made once only (see `--twice`)".to_owned(),
+        );
     }
     if outcome.is_explained() {
         gap(
@@ -410,11 +514,20 @@ fn gaps(evidence: &Evidence, outcome: Outcome) -> Vec<Gap> {
     }
     let options = evidence.environment.build.as_ref().and_then(|b| b.env.get("DEB_BUILD_OPTIONS"));
     if options.is_some_and(|o| o.split_whitespace().any(|w| w == "nocheck")) {
-        gap("tests-not-run", "that the software passes its own tests: they were not run (`nocheck`)".to_owned());
+        gap(
+            "tests-not-run",
+            "that the software passes its own tests: they were not run (`nocheck`)".to_owned(),
+        );
     }
     for pair in &evidence.artifacts {
-        for text in &pair.unexplained {
-            gap("comparison-not-complete", format!("every difference in `{}`: {text}", pair.name));
+        for stop in &pair.limits {
+            gap(
+                "comparison-not-complete",
+                format!(
+                    "every difference in `{}`: the comparison stopped at `{}` ({})",
+                    pair.name, stop.path, stop.cause
+                ),
+            );
         }
     }
     gaps.sort();

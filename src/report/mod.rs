@@ -15,10 +15,10 @@ mod model;
 
 pub use error::ReportError;
 pub use file::{Component, Report, SCHEMA_ID, Tool};
-pub use judge::{Blocker, Judgement, artifact_outcome, outcome};
+pub use judge::{Blocker, Class, Judgement, artifact_outcome, outcome};
 pub use model::{
-    ArtifactPair, Build, BuildResult, Bytes, Class, Difference, Environment, Evidence, FileState, Gap, Index, Outcome,
-    Package, Rebuild, Release, Run, Signer, Source, SourceFile, SourceSignature,
+    ArtifactPair, Build, BuildResult, Bytes, Environment, Evidence, FileState, Gap, Index, Outcome, Package,
+    Rebuild, Release, Run, Signer, Source, SourceFile, SourceSignature,
 };
 
 /// What even identical bytes do not prove.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, ArtifactName};
+use crate::compare::{Comparison, Difference, Pass, Stopped};
 use crate::digest::{Algorithm, Digest, DigestSet};
 use crate::environment::lock::{BuildDefinition, Lock, LockedFile, LockedIndex, LockedPackage};
 use crate::observation::Observation;
@@ -31,9 +32,15 @@ pub enum Outcome {
     /// The build failed, or left no artifact to compare.
     #[serde(rename = "not built")]
     NotBuilt,
+    /// The comparison had to stop before it could say what differs.
+    #[serde(rename = "undetermined")]
+    Undetermined,
     /// Our own two builds disagree, so that a difference accuses nobody.
     #[serde(rename = "unstable")]
     Unstable,
+    /// Equal after the named normalizations. Not identical.
+    #[serde(rename = "equivalent")]
+    Equivalent,
     /// Only identifiers derived from the toolchain's own version strings differ, perhaps beside the
     /// record of what the build used. Not identical.
     #[serde(rename = "identifiers only")]
@@ -48,12 +55,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, worst first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Different,
         Self::SourceUnavailable,
         Self::EnvironmentUnavailable,
         Self::NotBuilt,
+        Self::Undetermined,
         Self::Unstable,
+        Self::Equivalent,
         Self::IdentifiersOnly,
         Self::RecordedInputsOnly,
         Self::Identical,
@@ -66,7 +75,9 @@ impl Outcome {
             Self::SourceUnavailable => "source unavailable",
             Self::EnvironmentUnavailable => "environment unavailable",
             Self::NotBuilt => "not built",
+            Self::Undetermined => "undetermined",
             Self::Unstable => "unstable",
+            Self::Equivalent => "equivalent",
             Self::IdentifiersOnly => "identifiers only",
             Self::RecordedInputsOnly => "recorded inputs only",
             Self::Identical => "identical",
@@ -81,7 +92,9 @@ impl Outcome {
             Self::SourceUnavailable
             | Self::EnvironmentUnavailable
             | Self::NotBuilt
+            | Self::Undetermined
             | Self::Unstable
+            | Self::Equivalent
             | Self::IdentifiersOnly
             | Self::RecordedInputsOnly => Verdict::Inconclusive,
         }
@@ -89,7 +102,7 @@ impl Outcome {
 
     /// Whether bytes differ only where named, explained values are (exit code 5).
     pub const fn is_explained(self) -> bool {
-        matches!(self, Self::IdentifiersOnly | Self::RecordedInputsOnly)
+        matches!(self, Self::Equivalent | Self::IdentifiersOnly | Self::RecordedInputsOnly)
     }
 }
 
@@ -356,55 +369,13 @@ pub struct ArtifactPair {
     pub rebuilt: Option<Bytes>,
     /// As our second build left it; none when there was no second build.
     pub rebuilt_again: Option<Bytes>,
-    /// Where the published and the rebuilt bytes differ, as far as it was explained.
+    /// Where the published and the rebuilt bytes differ, and why.
     pub differences: Vec<Difference>,
-    /// Why the explanation is not complete, one sentence each. Anything here forbids every word but
-    /// `different` for differing bytes.
-    pub unexplained: Vec<String>,
-}
-
-/// One explained difference.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Difference {
-    /// Where: members from the outermost inwards.
-    pub path: Vec<String>,
-    /// Why, by its stable id; none when no cause is known.
-    pub cause: Option<String>,
-    /// What kind of value differs.
-    pub class: Class,
-    /// How many bytes differ there, where they were counted.
-    pub differing_bytes: Option<u64>,
-    /// The published value, where it has a short form.
-    pub published: Option<String>,
-    /// The rebuilt value.
-    pub rebuilt: Option<String>,
-}
-
-/// What kind of value a difference touches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// Programs, data, metadata: anything that is not one of the following.
-    Content,
-    /// A value derived from other differences that are listed too (a checksum list, a debug link).
-    Derived,
-    /// An identifier that the toolchain derives from its own version strings (a build ID).
-    Identifier,
-    /// The record of what the build used.
-    RecordedInput,
-}
-
-impl Class {
-    /// In words.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Content => "content",
-            Self::Derived => "derived value",
-            Self::Identifier => "identifier",
-            Self::RecordedInput => "recorded input",
-        }
-    }
+    /// Where the comparison had to stop. Anything here forbids every word that calls the differences
+    /// explained.
+    pub limits: Vec<Stopped>,
+    /// The normalizations under which both sides are equal; empty when there are none.
+    pub passes: Vec<Pass>,
 }
 
 /// Something that was not established, with its stable code.
@@ -526,7 +497,10 @@ impl Evidence {
                 .filter(|f| ArtifactPair::announced(f).is_none())
                 .map(|f| Gap {
                     code: "artifact-name".to_owned(),
-                    text: format!("`{}` was not compared: it is not a plain file name", f.name.escape_debug()),
+                    text: format!(
+                        "`{}` was not compared: it is not a plain file name",
+                        f.name.escape_debug()
+                    ),
                 })
                 .collect(),
             again: Vec::new(),
@@ -546,7 +520,9 @@ impl Evidence {
         match &mut self.source.signature {
             SourceSignature::Verified { by } => by.sort(),
             SourceSignature::KeyNotKnown { keys } => keys.sort(),
-            SourceSignature::NotChecked { .. } | SourceSignature::Absent {} | SourceSignature::Refuted { .. } => {}
+            SourceSignature::NotChecked { .. }
+            | SourceSignature::Absent {}
+            | SourceSignature::Refuted { .. } => {}
         }
         self.environment.packages.sort();
         self.environment.missing.sort();
@@ -556,17 +532,29 @@ impl Evidence {
             self.rebuild.log_tail.clear();
         }
         for pair in &mut self.artifacts {
-            pair.differences.sort();
-            pair.unexplained.sort();
+            pair.differences
+                .sort_by_cached_key(|d| (d.path.clone(), d.cause, d.field.clone(), d.a.clone(), d.b.clone()));
+            pair.limits.sort_by_cached_key(|l| (l.path.clone(), l.cause, l.detail.clone()));
+            pair.passes.sort();
         }
         self.artifacts.sort_by(|a, b| a.name.cmp(&b.name));
-        self.observations.sort_by(|a, b| (&a.name, &a.value, &a.read_from).cmp(&(&b.name, &b.value, &b.read_from)));
+        self.observations
+            .sort_by(|a, b| (&a.name, &a.value, &a.read_from).cmp(&(&b.name, &b.value, &b.read_from)));
         self.not_looked.sort();
         self
     }
 }
 
 impl ArtifactPair {
+    /// Takes over what a comparison explains. The digests stay those of the artifacts themselves.
+    #[must_use]
+    pub fn explained_by(mut self, comparison: &Comparison) -> Self {
+        self.differences = comparison.differences.clone();
+        self.limits = comparison.limits.clone();
+        self.passes = comparison.passes.clone();
+        self
+    }
+
     /// An announced artifact of which we have built nothing yet; none for a name that is no file name.
     pub fn announced(file: &LockedFile) -> Option<Self> {
         Some(Self {
@@ -575,7 +563,8 @@ impl ArtifactPair {
             rebuilt: None,
             rebuilt_again: None,
             differences: Vec::new(),
-            unexplained: Vec::new(),
+            limits: Vec::new(),
+            passes: Vec::new(),
         })
     }
 }
