@@ -10,4 +10,3 @@ pub mod fetch;
 pub mod observe;
 pub mod signature;
 pub mod report;
-pub mod signature;
