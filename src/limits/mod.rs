@@ -8,5 +8,5 @@ pub mod compare;
 pub mod component;
 pub mod fetch;
 pub mod observe;
-pub mod signature;
 pub mod report;
+pub mod signature;
