@@ -1,3 +1,7 @@
 //! The integration tests, one binary: each module is a topic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod conventions;
+mod layering;
 mod observe;
+mod sources;
