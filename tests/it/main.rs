@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod conventions;
+mod fetch;
 mod layering;
 mod observe;
+mod server;
 mod sources;
