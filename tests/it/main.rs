@@ -1,6 +1,7 @@
 //! The integration tests, one binary: each module is a topic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod compare_stamped;
 mod conventions;
 mod fetch;
 mod layering;

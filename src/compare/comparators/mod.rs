@@ -2,6 +2,13 @@
 
 pub(super) mod data;
 pub(super) mod directory;
+mod gettext;
+mod macho;
+mod marshal;
+mod pe;
+mod png;
+mod pyc;
+mod stamped;
 
 use super::blob::Blob;
 use super::stop::Stop;
@@ -33,7 +40,13 @@ pub(crate) struct Format {
 }
 
 /// All formats, most specific first.
-pub(crate) static FORMATS: &[Format] = &[];
+pub(crate) static FORMATS: &[Format] = &[
+    Format { id: "png", recognise: png::recognise, compare: png::compare },
+    Format { id: "pyc", recognise: pyc::recognise, compare: pyc::compare },
+    Format { id: "gettext", recognise: gettext::recognise, compare: gettext::compare },
+    Format { id: "pe", recognise: pe::recognise, compare: pe::compare },
+    Format { id: "mach-o", recognise: macho::recognise, compare: macho::compare },
+];
 
 fn recognise(name: &[u8], blob: &Blob) -> Result<Option<&'static Format>, Stop> {
     let head = blob.head(HEAD_BYTES)?;
