@@ -11,7 +11,15 @@
 mod error;
 mod file;
 mod judge;
+pub mod markdown;
 mod model;
+#[cfg(test)]
+pub(crate) mod samples;
+mod shown;
+mod summary;
+#[cfg(test)]
+mod tests;
+pub mod text;
 
 pub use error::ReportError;
 pub use file::{Component, Report, SCHEMA_ID, Tool};

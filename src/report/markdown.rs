@@ -1,0 +1,190 @@
+//! The report as Markdown, for a pull request or a release vote.
+
+use std::fmt::Write as _;
+
+use super::LIMITS;
+use super::file::{Component, Report};
+use super::judge::{Class, artifact_outcome};
+use super::model::{ArtifactPair, Outcome};
+use super::shown::{bytes, line};
+use super::summary;
+use crate::limits::report::ReportLimits;
+
+/// Renders the whole report.
+pub fn render(report: &Report, limits: &ReportLimits) -> String {
+    let mut out = String::from("# Audit report\n\n");
+    let _ = writeln!(out, "**{}**\n", report.verdict());
+    if report.components().len() > 1 {
+        out.push_str("| release | channel | outcome | verdict |\n| --- | --- | --- | --- |\n");
+        for component in report.components() {
+            let release = &component.evidence().release;
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                code(&release.key(), 200),
+                plain(&release.channel, 200),
+                component.outcome(),
+                component.verdict()
+            );
+        }
+        out.push('\n');
+    }
+    for component in report.components() {
+        render_component(&mut out, component, limits);
+    }
+    out.push_str("## What even identical bytes do not prove\n\n");
+    for limit in LIMITS {
+        let _ = writeln!(out, "- {limit}");
+    }
+    let _ =
+        writeln!(out, "\n{} {}, schema `{}`", report.tool().name, report.tool().version, super::SCHEMA_ID);
+    out
+}
+
+fn render_component(out: &mut String, component: &Component, limits: &ReportLimits) {
+    let chars_max = limits.value_chars_max;
+    let (evidence, judgement) = (component.evidence(), component.judgement());
+    let release = &evidence.release;
+    let _ = writeln!(out, "## {} {}\n", plain(&release.component, 200), plain(&release.version, 200));
+    let _ = writeln!(
+        out,
+        "**{}: {}.** {}\n",
+        component.outcome(),
+        component.verdict(),
+        plain(&judgement.why, chars_max)
+    );
+    let _ = writeln!(out, "{}\n", code(&release.purl, chars_max));
+    out.push_str("| stage | result | detail |\n| --- | --- | --- |\n");
+    for row in summary::rows(component, chars_max) {
+        let _ = writeln!(out, "| {} | {} | {} |", row.label, row.word, plain(&row.detail, chars_max));
+    }
+    out.push('\n');
+    if !judgement.blocks.is_empty() {
+        out.push_str("### What stands between this and a pass\n\n| code | on | expected | found | next step |\n| --- | --- | --- | --- | --- |\n");
+        for block in &judgement.blocks {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} |",
+                code(&block.code, 200),
+                code(&block.subject, chars_max),
+                plain(&block.expected, chars_max),
+                plain(&block.found, chars_max),
+                plain(&block.next, chars_max)
+            );
+        }
+        out.push('\n');
+    }
+    out.push_str("### Artifacts\n\n");
+    let compared = !matches!(
+        component.outcome(),
+        Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt
+    );
+    for pair in &evidence.artifacts {
+        render_artifact(out, pair, compared, limits);
+    }
+    if !evidence.observations.is_empty() {
+        out.push_str("### Assumed: read from the published artifact and replayed\n\n");
+        for o in &evidence.observations {
+            let _ = writeln!(
+                out,
+                "- {}: {} (from {}; {})",
+                code(&o.name, 200),
+                code(&o.value, chars_max),
+                code(&o.read_from, chars_max),
+                plain(&o.effect, chars_max)
+            );
+        }
+        out.push('\n');
+    }
+    if !judgement.not_established.is_empty() {
+        out.push_str("### Not established\n\n");
+        for gap in &judgement.not_established {
+            let _ = writeln!(out, "- {}", plain(&gap.text, chars_max));
+        }
+        out.push('\n');
+    }
+    if !evidence.again.is_empty() {
+        out.push_str("### Do it again\n\n");
+        for command in &evidence.again {
+            let _ = writeln!(out, "    {}", line(command, chars_max));
+        }
+        out.push('\n');
+    }
+}
+
+fn render_artifact(out: &mut String, pair: &ArtifactPair, compared: bool, limits: &ReportLimits) {
+    let chars_max = limits.value_chars_max;
+    let outcome = artifact_outcome(pair);
+    let word = if compared { outcome.word() } else { "not compared" };
+    let _ = writeln!(out, "{}: **{word}**\n", code(pair.name.as_str(), chars_max));
+    let _ = writeln!(
+        out,
+        "- published {}, {}",
+        code(&pair.published.digest.to_string(), 200),
+        bytes(pair.published.len_bytes)
+    );
+    for (what, side) in [("rebuilt", &pair.rebuilt), ("rebuilt again", &pair.rebuilt_again)] {
+        if let Some(side) = side {
+            let _ =
+                writeln!(out, "- {what} {}, {}", code(&side.digest.to_string(), 200), bytes(side.len_bytes));
+        }
+    }
+    out.push('\n');
+    if !pair.differences.is_empty() {
+        out.push_str("| where | what | cause | bytes | published | rebuilt |\n| --- | --- | --- | ---: | --- | --- |\n");
+        for d in pair.differences.iter().take(limits.differences_max) {
+            let value = |v: &Option<String>| v.as_ref().map(|v| code(v, 120)).unwrap_or_default();
+            let place = d.field.as_ref().map_or_else(|| d.path.clone(), |f| format!("{} [{f}]", d.path));
+            let _ = writeln!(
+                out,
+                "| {} | {} | `{}` | {} | {} | {} |",
+                code(&place, chars_max),
+                Class::of(d).word(),
+                d.cause,
+                d.bytes.map(|n| n.to_string()).unwrap_or_default(),
+                value(&d.a),
+                value(&d.b)
+            );
+        }
+        let left = pair.differences.len().saturating_sub(limits.differences_max);
+        if left > 0 {
+            let _ = writeln!(out, "\n{left} more differences are in the JSON.");
+        }
+        out.push('\n');
+    }
+    for stop in &pair.limits {
+        let _ =
+            writeln!(out, "- stopped at {}: {}", code(&stop.path, chars_max), plain(&stop.detail, chars_max));
+    }
+}
+
+/// Text of which nothing is taken for markup.
+fn plain(text: &str, chars_max: usize) -> String {
+    let mut out = String::new();
+    for c in line(text, chars_max).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // Mentions and bare addresses become links on some sites.
+            '@' => out.push_str("&#64;"),
+            c => out.push(c),
+        }
+    }
+    out.replace("://", "&#58;//").replace("www.", "www&#46;")
+}
+
+/// A code span: its fence is longer than any run of backticks inside; `|` stays within a table's cell.
+fn code(text: &str, chars_max: usize) -> String {
+    let text = line(text, chars_max).replace('|', "\\|");
+    if text.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    if longest == 0 { format!("`{text}`") } else { format!("{fence} {text} {fence}") }
+}

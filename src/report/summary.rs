@@ -1,0 +1,140 @@
+//! What every renderer says first: one row for each stage, with its word.
+
+use super::file::Component;
+use super::model::{BuildResult, Evidence, FileState, Outcome, SourceSignature};
+use super::shown::{count, line};
+use crate::verdict::Verdict;
+
+/// One stage's word with a few details. Text in it is bounded and holds nothing active, but is not
+/// escaped for any format.
+pub(super) struct Row {
+    pub(super) label: &'static str,
+    pub(super) word: &'static str,
+    pub(super) verdict: Verdict,
+    pub(super) detail: String,
+}
+
+/// Source, environment, rebuild, comparison, signatures.
+pub(super) fn rows(component: &Component, chars_max: usize) -> [Row; 5] {
+    let evidence = component.evidence();
+    [
+        source(evidence, chars_max),
+        environment(evidence),
+        rebuild(evidence, chars_max),
+        comparison(component),
+        signatures(evidence, chars_max),
+    ]
+}
+
+pub(super) fn source(evidence: &Evidence, chars_max: usize) -> Row {
+    let files = &evidence.source.files;
+    let with = |state| files.iter().filter(|f| f.state == state).count();
+    let (missing, other, unseen) =
+        (with(FileState::Missing), with(FileState::Mismatched), with(FileState::NotLooked));
+    let vouched = !evidence.indexes.is_empty() && evidence.indexes.iter().all(|i| !i.signed_by.is_empty());
+    let (word, verdict) = if files.is_empty() || missing + other > 0 {
+        ("unavailable", Verdict::Inconclusive)
+    } else if unseen > 0 {
+        ("not obtained", Verdict::Inconclusive)
+    } else if vouched {
+        ("authenticated", Verdict::Pass)
+    } else {
+        ("not vouched for", Verdict::Inconclusive)
+    };
+    let name = line(&format!("{} {}", evidence.source.package, evidence.source.version), chars_max);
+    let mut detail = format!("{name}, {}", count(files.len(), "file", "files"));
+    for (n, what) in [(missing, "missing"), (other, "with other bytes"), (unseen, "not looked for")] {
+        if n > 0 {
+            detail.push_str(&format!(", {n} {what}"));
+        }
+    }
+    Row { label: "source", word, verdict, detail }
+}
+
+pub(super) fn environment(evidence: &Evidence) -> Row {
+    let environment = &evidence.environment;
+    let packages = count(environment.packages.len(), "package", "packages");
+    let (word, verdict, detail) = if environment.lock.is_none() {
+        ("not resolved", Verdict::Inconclusive, "no lock".to_owned())
+    } else if environment.missing.is_empty() {
+        ("locked", Verdict::Pass, format!("{packages}, each by digest"))
+    } else {
+        (
+            "unavailable",
+            Verdict::Inconclusive,
+            format!("{} of {packages} no longer offered", environment.missing.len()),
+        )
+    };
+    Row { label: "environment", word, verdict, detail }
+}
+
+pub(super) fn rebuild(evidence: &Evidence, chars_max: usize) -> Row {
+    let isolation = line(&evidence.rebuild.isolation.join(", "), chars_max);
+    let (word, verdict, detail) = match &evidence.rebuild.result {
+        BuildResult::Completed {} if evidence.rebuild.varied.is_empty() => {
+            ("completed", Verdict::Pass, if isolation.is_empty() { "once".to_owned() } else { isolation })
+        }
+        BuildResult::Completed {} => (
+            "completed",
+            Verdict::Pass,
+            line(&format!("twice, varied: {}", evidence.rebuild.varied.join(", ")), chars_max),
+        ),
+        BuildResult::NotAttempted { reason } => {
+            ("not attempted", Verdict::Inconclusive, line(reason, chars_max))
+        }
+        BuildResult::StepFailed { step, command, status } => (
+            "failed",
+            Verdict::Inconclusive,
+            line(
+                &match status {
+                    Some(status) => format!("command {step}, `{command}`, status {status}"),
+                    None => format!("command {step}, `{command}`, ended by a signal"),
+                },
+                chars_max,
+            ),
+        ),
+        BuildResult::LimitReached { limit } => ("stopped", Verdict::Inconclusive, line(limit, chars_max)),
+    };
+    Row { label: "rebuild", word, verdict, detail }
+}
+
+pub(super) fn comparison(component: &Component) -> Row {
+    let pairs = &component.evidence().artifacts;
+    let outcome = component.outcome();
+    let compared =
+        !matches!(outcome, Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt);
+    let detail = if compared {
+        let identical = pairs.iter().filter(|p| super::artifact_outcome(p) == Outcome::Identical).count();
+        format!("{identical} of {} identical byte for byte", count(pairs.len(), "artifact", "artifacts"))
+    } else {
+        format!("{} not compared", count(pairs.len(), "artifact", "artifacts"))
+    };
+    let word = if compared { outcome.word() } else { "not made" };
+    Row { label: "comparison", word, verdict: outcome.verdict(), detail }
+}
+
+pub(super) fn signatures(evidence: &Evidence, chars_max: usize) -> Row {
+    let vouched = evidence.indexes.iter().filter(|i| !i.signed_by.is_empty()).count();
+    let indexes = format!("index: {vouched} of {} verified", evidence.indexes.len());
+    let (word, verdict, who) = match &evidence.source.signature {
+        SourceSignature::Verified { by } => {
+            let names: Vec<_> = by.iter().map(|s| s.name.as_deref().unwrap_or(&s.fingerprint)).collect();
+            ("verified", Verdict::Pass, format!("source: by {}", names.join(", ")))
+        }
+        SourceSignature::KeyNotKnown { keys } => {
+            ("key not known", Verdict::Pass, format!("source: no key for {}", keys.join(", ")))
+        }
+        SourceSignature::Refuted { reason } => ("refuted", Verdict::Fail, format!("source: {reason}")),
+        SourceSignature::Absent {} => ("absent", Verdict::Inconclusive, "source: no signature".to_owned()),
+        SourceSignature::NotChecked { reason } => {
+            ("not checked", Verdict::Inconclusive, format!("source: {reason}"))
+        }
+    };
+    let word = if evidence.indexes.is_empty() || vouched < evidence.indexes.len() {
+        if word == "refuted" { word } else { "not vouched for" }
+    } else {
+        word
+    };
+    let verdict = if word == "not vouched for" { verdict.min(Verdict::Inconclusive) } else { verdict };
+    Row { label: "signatures", word, verdict, detail: line(&format!("{indexes}; {who}"), chars_max) }
+}

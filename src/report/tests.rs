@@ -1,0 +1,270 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use proptest::prelude::*;
+
+use super::samples::{self, all};
+use super::*;
+use crate::limits::report::ReportLimits;
+use crate::verdict::Verdict;
+
+const LIMITS: ReportLimits = ReportLimits::DEFAULT;
+
+fn report() -> Report {
+    Report::new(all().into_iter().map(|(_, e)| Component::judge(e)).collect())
+}
+
+#[test]
+fn each_sample_has_its_word_and_only_identical_passes() {
+    for (expected, evidence) in all() {
+        let component = Component::judge(evidence);
+        assert_eq!(component.outcome(), expected);
+        assert_eq!(component.verdict(), expected.verdict(), "{expected}");
+        assert_eq!(component.verdict() == Verdict::Pass, expected == Outcome::Identical);
+        assert_eq!(component.judgement().blocks.is_empty(), expected == Outcome::Identical, "{expected}");
+    }
+    assert_eq!(Report::new(Vec::new()).verdict(), Verdict::Inconclusive);
+}
+
+type Change = fn(&mut Evidence);
+
+#[test]
+fn each_missing_piece_of_evidence_forbids_the_pass() {
+    let cases: &[(&str, Verdict, Change)] = &[
+        ("source-signature-refuted", Verdict::Fail, |e| {
+            e.source.signature = SourceSignature::Refuted { reason: "the digest does not fit".into() };
+        }),
+        ("source-signature-absent", Verdict::Inconclusive, |e| {
+            e.source.signature = SourceSignature::Absent {}
+        }),
+        ("source-signature-absent", Verdict::Inconclusive, |e| {
+            e.source.signature = SourceSignature::Verified { by: vec![] };
+        }),
+        ("source-signature-not-checked", Verdict::Inconclusive, |e| {
+            e.source.signature = SourceSignature::NotChecked { reason: "built without `openpgp`".into() };
+        }),
+        ("index-not-vouched", Verdict::Inconclusive, |e| e.indexes[1].signed_by.clear()),
+        ("index-absent", Verdict::Inconclusive, |e| e.indexes.clear()),
+        ("source-missing", Verdict::Inconclusive, |e| e.source.files[1].state = FileState::Missing),
+        ("source-mismatch", Verdict::Inconclusive, |e| e.source.files[1].state = FileState::Mismatched),
+        ("source-not-looked", Verdict::Inconclusive, |e| e.source.files[1].state = FileState::NotLooked),
+        ("source-not-found", Verdict::Inconclusive, |e| e.source.files.clear()),
+        ("environment-not-resolved", Verdict::Inconclusive, |e| e.environment.lock = None),
+        ("environment-missing", Verdict::Inconclusive, |e| e.environment.missing.push("gcc-12".into())),
+        ("build-not-attempted", Verdict::Inconclusive, |e| {
+            e.rebuild.result = BuildResult::NotAttempted { reason: "interrupted".into() };
+        }),
+        ("build-limit", Verdict::Inconclusive, |e| {
+            e.rebuild.result = BuildResult::LimitReached { limit: "2 h of wall time".into() };
+        }),
+        ("build-failed", Verdict::Inconclusive, |e| {
+            e.rebuild.result = BuildResult::StepFailed { step: 1, command: "make".into(), status: None };
+        }),
+        ("nothing-compared", Verdict::Inconclusive, |e| e.artifacts.clear()),
+        ("artifact-not-built", Verdict::Inconclusive, |e| e.artifacts[0].rebuilt = None),
+        ("bytes-differ", Verdict::Fail, |e| e.artifacts[0].rebuilt = Some(samples::bytes("x", 24_117_248))),
+        ("bytes-differ", Verdict::Fail, |e| e.artifacts[0].rebuilt.as_mut().unwrap().len_bytes += 1),
+        ("comparison-not-possible", Verdict::Inconclusive, |e| {
+            e.not_looked
+                .push(Gap { code: "comparison-not-possible".into(), text: "the disk was full".into() });
+        }),
+    ];
+    for (code, verdict, change) in cases {
+        let mut evidence = samples::identical();
+        change(&mut evidence);
+        let component = Component::judge(evidence);
+        assert_eq!(component.verdict(), *verdict, "{code}");
+        let codes: Vec<_> = component.judgement().blocks.iter().map(|b| b.code.as_str()).collect();
+        assert!(codes.contains(code), "{code} not in {codes:?}");
+    }
+    let mut evidence = samples::identical();
+    evidence.source.signature = SourceSignature::KeyNotKnown { keys: vec!["0123456789ABCDEF".into()] };
+    let component = Component::judge(evidence);
+    assert_eq!(component.verdict(), Verdict::Pass, "the signed index holds by itself");
+    assert!(component.judgement().not_established.iter().any(|g| g.code == "source-signer-not-known"));
+}
+
+#[test]
+fn an_explanation_that_is_not_whole_explains_nothing() {
+    let cases: &[(Change, Outcome)] = &[
+        (|e| e.artifacts[1].differences.truncate(1), Outcome::Different),
+        (|e| e.artifacts[1].differences.clear(), Outcome::Different),
+        (
+            |e| {
+                let d = samples::difference(
+                    "data.tar/./usr/bin/x",
+                    crate::compare::Cause::ElfCode,
+                    Some(1),
+                    None,
+                );
+                e.artifacts[1].differences.push(d);
+            },
+            Outcome::Different,
+        ),
+        (
+            |e| e.artifacts[1].limits = samples::undetermined().artifacts[0].limits.clone(),
+            Outcome::Undetermined,
+        ),
+        (|e| e.artifacts[1].passes.clear(), Outcome::IdentifiersOnly),
+        (|e| e.artifacts[1].rebuilt_again = Some(samples::bytes("again", 1)), Outcome::Unstable),
+        (|e| e.artifacts[1].rebuilt_again = e.artifacts[1].rebuilt.clone(), Outcome::IdentifiersOnly),
+    ];
+    for (i, (change, expected)) in cases.iter().enumerate() {
+        let mut evidence = samples::identifiers_only();
+        change(&mut evidence);
+        assert_eq!(Component::judge(evidence).outcome(), *expected, "case {i}");
+    }
+    let mut evidence = samples::equivalent();
+    evidence.artifacts[0].passes.clear();
+    assert_eq!(Component::judge(evidence).outcome(), Outcome::Different, "no pass named, no equivalence");
+}
+
+#[test]
+fn identical_bytes_stay_identical_when_the_second_build_varies() {
+    let mut evidence = samples::identical();
+    evidence.artifacts[0].rebuilt_again = Some(samples::bytes("again", 1));
+    assert_eq!(Component::judge(evidence).outcome(), Outcome::Identical);
+}
+
+#[test]
+fn json_reads_back_and_a_forged_judgement_is_refused() {
+    let report = report();
+    let json = report.to_json();
+    let back = Report::from_json(json.as_bytes(), &LIMITS).unwrap();
+    assert_eq!(back, report);
+    assert_eq!(back.to_json(), json);
+    for (from, to) in [
+        ("\"verdict\": \"inconclusive\"", "\"verdict\": \"pass\""),
+        ("\"outcome\": \"different\"", "\"outcome\": \"identical\""),
+        ("\"state\": \"missing\"", "\"state\": \"checked\""),
+        ("\"verdict\": \"fail\"", "\"verdict\": \"pass\""),
+    ] {
+        let forged = json.replacen(from, to, 1);
+        assert_ne!(forged, json);
+        let error = Report::from_json(forged.as_bytes(), &LIMITS).unwrap_err();
+        assert!(matches!(error, ReportError::Judgement { .. }), "{from}: {error}");
+    }
+    for (from, to) in [
+        ("\"schema\": \"https", "\"schema\": \"http"),
+        ("\"tool\":", "\"extra\": 1, \"tool\":"),
+        ("\"purl\"", "\"purI\""),
+    ] {
+        let other = json.replacen(from, to, 1);
+        assert!(Report::from_json(other.as_bytes(), &LIMITS).is_err(), "{from}");
+    }
+    let small = ReportLimits { file_bytes_max: 100, ..LIMITS };
+    assert!(matches!(Report::from_json(json.as_bytes(), &small), Err(ReportError::Limit { .. })));
+}
+
+#[test]
+fn what_varies_is_only_there_when_asked_for() {
+    let component = Component::judge(samples::identical());
+    let key = component.evidence().release.key();
+    let plain = Report::new(vec![component]);
+    assert!(!plain.to_json().contains("build_seconds"));
+    let run = Run { build_seconds: [(key, 161)].into(), ..Run::default() };
+    let with = plain.with_run(run);
+    assert!(with.to_json().contains("build_seconds"));
+    let text = text::render(&with, text::TextStyle { color: false, short_digests: true }, &LIMITS);
+    assert!(text.contains("2 min 41 s"), "{text}");
+}
+
+#[test]
+fn text_and_markdown_of_every_outcome() {
+    for (outcome, evidence) in all() {
+        let name = outcome.word().replace(' ', "_");
+        let report = Report::new(vec![Component::judge(evidence)]);
+        for (color, suffix) in [(false, "plain"), (true, "color")] {
+            let style = text::TextStyle { color, short_digests: color };
+            let text = text::render(&report, style, &LIMITS);
+            if !color {
+                let last = text.trim_end().rsplit(' ').next().unwrap();
+                assert_eq!(last, outcome.verdict().word());
+                assert!(!text.contains('\u{1b}'));
+            }
+            insta::assert_snapshot!(format!("{name}_{suffix}"), text);
+        }
+        insta::assert_snapshot!(format!("{name}_markdown"), markdown::render(&report, &LIMITS));
+    }
+    let text = text::render(&report(), text::TextStyle { color: false, short_digests: true }, &LIMITS);
+    let summary: Vec<_> = text.lines().rev().take(12).collect();
+    insta::assert_snapshot!("all_summary", summary.into_iter().rev().collect::<Vec<_>>().join("\n"));
+}
+
+/// Permutes every list whose order says nothing.
+fn permuted(mut e: Evidence, seed: usize) -> Evidence {
+    fn turn<T>(list: &mut [T], seed: usize) {
+        if !list.is_empty() {
+            let n = seed % list.len();
+            list.rotate_left(n);
+            if seed % 2 == 1 {
+                list.reverse();
+            }
+        }
+    }
+    turn(&mut e.indexes, seed);
+    turn(&mut e.source.files, seed);
+    turn(&mut e.environment.packages, seed);
+    turn(&mut e.environment.missing, seed);
+    turn(&mut e.rebuild.isolation, seed);
+    turn(&mut e.rebuild.varied, seed);
+    turn(&mut e.artifacts, seed);
+    for p in &mut e.artifacts {
+        turn(&mut p.differences, seed);
+    }
+    for i in &mut e.indexes {
+        turn(&mut i.signed_by, seed);
+    }
+    e
+}
+
+/// Takes one piece of evidence away; the last ones take away what speaks for the publisher only.
+fn without(mut e: Evidence, what: usize) -> Evidence {
+    match what {
+        0 => e.indexes.clear(),
+        1 => e.indexes.iter_mut().for_each(|i| i.signed_by.clear()),
+        2 => e.source.files.clear(),
+        3 => e.source.files.iter_mut().for_each(|f| f.state = FileState::NotLooked),
+        4 => e.source.signature = SourceSignature::NotChecked { reason: "taken away".into() },
+        5 => e.source.signature = SourceSignature::Absent {},
+        6 => e.environment.lock = None,
+        7 => e.rebuild.result = BuildResult::NotAttempted { reason: "taken away".into() },
+        8 => e.artifacts.clear(),
+        9 => e.artifacts.iter_mut().for_each(|p| p.rebuilt = None),
+        10 => e.artifacts.iter_mut().for_each(|p| p.rebuilt_again = None),
+        11 => e.artifacts.iter_mut().for_each(|p| p.differences.clear()),
+        12 => e.artifacts.iter_mut().for_each(|p| p.passes.clear()),
+        13 => e.artifacts.iter_mut().for_each(|p| {
+            p.differences.pop();
+        }),
+        _ => e.observations.clear(),
+    }
+    e
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn bytes_do_not_depend_on_input_order(which in 0usize..10, seed in 0usize..1000) {
+        let evidence = all().remove(which).1;
+        let a = Component::judge(evidence.clone());
+        let b = Component::judge(permuted(evidence, seed));
+        prop_assert_eq!(Report::new(vec![a]).to_json(), Report::new(vec![b]).to_json());
+    }
+
+    #[test]
+    fn taking_evidence_away_never_makes_a_pass(
+        which in 0usize..10, taken in proptest::collection::vec(0usize..15, 1..5), refuted in any::<bool>(),
+    ) {
+        let mut evidence = all().remove(which).1;
+        if refuted {
+            evidence.source.signature = SourceSignature::Refuted { reason: "other bytes".into() };
+        }
+        let before = Component::judge(evidence.clone()).verdict();
+        for what in taken {
+            evidence = without(evidence, what);
+        }
+        let after = Component::judge(evidence).verdict();
+        prop_assert!(after != Verdict::Pass || before == Verdict::Pass);
+    }
+}

@@ -1,0 +1,222 @@
+//! The report for a terminal: a table of stages, what blocks, what was not established, and the
+//! verdict's word last.
+
+use std::fmt::Write as _;
+
+use super::file::{Component, Report};
+use super::judge::{Class, artifact_outcome};
+use super::model::{ArtifactPair, Outcome};
+use super::shown::{bytes, count, line};
+use super::summary;
+use crate::digest::Digest;
+use crate::limits::report::ReportLimits;
+use crate::verdict::Verdict;
+
+/// How the text is to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextStyle {
+    /// ANSI colours on the words that judge. They repeat what the words say.
+    pub color: bool,
+    /// Digests shortened to 12 digits: for a terminal only, never for files and pipes.
+    pub short_digests: bool,
+}
+
+/// Differences that are told one by one on a terminal; the rest is counted.
+const DIFFERENCES_TOLD: usize = 12;
+/// Causes that block, told one by one.
+const BLOCKS_TOLD: usize = 12;
+
+/// Renders the whole report. The last word of the last line is the verdict.
+pub fn render(report: &Report, style: TextStyle, limits: &ReportLimits) -> String {
+    let mut out = String::new();
+    let painter = Painter { style, chars_max: limits.value_chars_max };
+    for component in report.components() {
+        painter.component(&mut out, report, component);
+        out.push('\n');
+    }
+    if report.components().len() != 1 {
+        painter.table(&mut out, report);
+    }
+    let _ = match report.components() {
+        [one] => writeln!(out, "{}: {}", one.outcome(), painter.verdict(report.verdict())),
+        [] => writeln!(out, "nothing was audited: {}", painter.verdict(report.verdict())),
+        many => writeln!(
+            out,
+            "{} audited: {}",
+            count(many.len(), "release", "releases"),
+            painter.verdict(report.verdict())
+        ),
+    };
+    out
+}
+
+struct Painter {
+    style: TextStyle,
+    chars_max: usize,
+}
+
+impl Painter {
+    fn verdict(&self, verdict: Verdict) -> String {
+        self.paint(verdict.word(), verdict)
+    }
+
+    fn paint(&self, word: &str, verdict: Verdict) -> String {
+        if !self.style.color {
+            return word.to_owned();
+        }
+        let code = match verdict {
+            Verdict::Pass => 32,
+            Verdict::Inconclusive => 33,
+            Verdict::Fail => 31,
+        };
+        format!("\u{1b}[{code}m{word}\u{1b}[0m")
+    }
+
+    fn digest(&self, digest: &Digest) -> String {
+        if self.style.short_digests {
+            let hex: String = digest.to_hex().chars().take(12).collect();
+            format!("{}:{hex}…", digest.algorithm())
+        } else {
+            digest.to_string()
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        line(text, self.chars_max)
+    }
+
+    fn component(&self, out: &mut String, report: &Report, component: &Component) {
+        let evidence = component.evidence();
+        let release = &evidence.release;
+        let _ = writeln!(
+            out,
+            "{} {} ({}, {})\n",
+            self.text(&release.component),
+            self.text(&release.version),
+            self.text(&release.channel),
+            self.text(&release.architecture),
+        );
+        for row in summary::rows(component, self.chars_max) {
+            let pad = " ".repeat(21_usize.saturating_sub(row.word.chars().count()));
+            let _ =
+                writeln!(out, "  {:<13}{}{pad} {}", row.label, self.paint(row.word, row.verdict), row.detail);
+        }
+        if let Some(seconds) = report.run().and_then(|r| r.build_seconds.get(&release.key())) {
+            let _ = writeln!(out, "  {:<13}{} min {:02} s", "build time", seconds / 60, seconds % 60);
+        }
+        let compared = !matches!(
+            component.outcome(),
+            Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt
+        );
+        for pair in &evidence.artifacts {
+            self.artifact(out, pair, compared);
+        }
+        let judgement = component.judgement();
+        if !judgement.blocks.is_empty() {
+            out.push_str("\nwhat stands between this and a pass\n");
+            for block in judgement.blocks.iter().take(BLOCKS_TOLD) {
+                let _ = writeln!(out, "  {}  {}", self.text(&block.code), self.text(&block.subject));
+                // Digests that stand side by side above are not told twice.
+                if block.found.parse::<Digest>().is_err() {
+                    let _ = writeln!(out, "    expected  {}", self.text(&block.expected));
+                    let _ = writeln!(out, "    found     {}", self.text(&block.found));
+                }
+                let _ = writeln!(out, "    hint: {}", self.text(&block.next));
+            }
+            rest(out, judgement.blocks.len(), BLOCKS_TOLD, "more");
+        }
+        if !evidence.observations.is_empty() {
+            out.push_str("\nassumed, read from the published artifact\n");
+            for observation in &evidence.observations {
+                let _ = writeln!(
+                    out,
+                    "  {}  {}  (from {})",
+                    self.text(&observation.name),
+                    line(&observation.value, 120),
+                    self.text(&observation.read_from)
+                );
+            }
+        }
+        if !judgement.not_established.is_empty() {
+            out.push_str("\nnot established\n");
+            for gap in &judgement.not_established {
+                let _ = writeln!(out, "  {}", self.text(&gap.text));
+            }
+        }
+        let _ = writeln!(out, "\n{}", self.text(&judgement.why));
+    }
+
+    fn artifact(&self, out: &mut String, pair: &ArtifactPair, compared: bool) {
+        let outcome = artifact_outcome(pair);
+        let word =
+            if compared { self.paint(outcome.word(), outcome.verdict()) } else { "not compared".to_owned() };
+        let _ = writeln!(out, "\n  {}  {word}", self.text(pair.name.as_str()));
+        let _ = writeln!(
+            out,
+            "    published  {}  {}",
+            self.digest(&pair.published.digest),
+            bytes(pair.published.len_bytes)
+        );
+        if let Some(rebuilt) = &pair.rebuilt {
+            let _ = writeln!(
+                out,
+                "    rebuilt    {}  {}",
+                self.digest(&rebuilt.digest),
+                bytes(rebuilt.len_bytes)
+            );
+        }
+        if let Some(again) = pair.rebuilt_again.as_ref().filter(|a| Some(*a) != pair.rebuilt.as_ref()) {
+            let _ =
+                writeln!(out, "    and again  {}  {}", self.digest(&again.digest), bytes(again.len_bytes));
+        }
+        if outcome == Outcome::Identical {
+            return;
+        }
+        for difference in pair.differences.iter().take(DIFFERENCES_TOLD) {
+            let place = match &difference.field {
+                Some(field) => format!("{} [{field}]", difference.path),
+                None => difference.path.clone(),
+            };
+            let _ = write!(out, "    {}  {}", Class::of(difference).word(), self.text(&place));
+            let _ = write!(out, "  {}", difference.cause);
+            if let Some(n) = difference.bytes {
+                let _ = write!(out, "  {}", bytes(n));
+            }
+            out.push('\n');
+            for (side, value) in [("published", &difference.a), ("rebuilt", &difference.b)] {
+                if let Some(value) = value {
+                    let _ = writeln!(out, "      {side:<9}  {}", line(value, 120));
+                }
+            }
+        }
+        rest(out, pair.differences.len(), DIFFERENCES_TOLD, "more differences");
+        for stop in &pair.limits {
+            let _ = writeln!(out, "    stopped at {}: {}", self.text(&stop.path), self.text(&stop.detail));
+        }
+    }
+
+    fn table(&self, out: &mut String, report: &Report) {
+        let name = |c: &Component| {
+            let r = &c.evidence().release;
+            self.text(&format!("{} {} ({})", r.component, r.version, r.channel))
+        };
+        let width = report.components().iter().map(|c| name(c).chars().count()).max().unwrap_or(0);
+        for component in report.components() {
+            let name = name(component);
+            let pad = " ".repeat(width.saturating_sub(name.chars().count()));
+            let _ = writeln!(
+                out,
+                "  {name}{pad}  {:<24}{}",
+                component.outcome().word(),
+                self.verdict(component.verdict())
+            );
+        }
+        out.push('\n');
+    }
+}
+
+fn rest(out: &mut String, total: usize, told: usize, what: &str) {
+    if total > told {
+        let _ = writeln!(out, "    {} {what} in the report", total - told);
+    }
+}
