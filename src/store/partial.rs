@@ -15,7 +15,7 @@ pub(crate) enum Claim {
     /// Nothing to do.
     Present(Object),
     /// The caller may append.
-    Partial(Partial),
+    Partial(Box<Partial>),
     /// Another process or thread is at it and has got that far.
     Busy {
         /// Bytes it has so far.
@@ -60,7 +60,7 @@ impl Store {
                         remove_file(&path)?;
                         Ok(Claim::Present(object))
                     }
-                    None => Ok(Claim::Partial(Partial::resume(file, path, digest, false)?)),
+                    None => Ok(Claim::Partial(Box::new(Partial::resume(file, path, digest, false)?))),
                 };
             }
             if let Some(object) = self.get(digest)? {
@@ -73,7 +73,7 @@ impl Store {
     pub(crate) fn claim_private(&self, digest: &Digest) -> Result<Claim, StoreError> {
         let temp = self.temp()?;
         let (file, path) = temp.named.keep().map_err(|e| StoreError::io("keep", &temp.path, e.error))?;
-        Ok(Claim::Partial(Partial::resume(file, path, digest, true)?))
+        Ok(Claim::Partial(Box::new(Partial::resume(file, path, digest, true)?)))
     }
 
     /// Checks a complete partial and makes it an object. On a wrong digest its bytes are thrown away.

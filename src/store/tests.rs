@@ -150,7 +150,7 @@ fn a_folder_of_something_else_is_left_alone() {
 
 fn claimed(store: &Store, digest: &Digest) -> Partial {
     match store.claim(digest).unwrap() {
-        Claim::Partial(partial) => partial,
+        Claim::Partial(partial) => *partial,
         Claim::Present(_) => panic!("present"),
         Claim::Busy { .. } => panic!("busy"),
     }

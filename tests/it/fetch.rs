@@ -180,13 +180,14 @@ fn a_range_that_was_not_asked_for_is_refused() {
 }
 
 type Check = fn(&FetchError) -> bool;
+type Answer = Box<dyn Fn() -> Reply + Send + Sync>;
 
 #[test]
 fn hostile_servers_get_an_error_of_their_own_and_leave_nothing() {
     let bytes = body(10_000, 9);
     let garbage = body(10_000, 10);
     let bomb = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-Header: y\r\n".repeat(100_000));
-    let answers: Vec<(&str, Box<dyn Fn() -> Reply + Send + Sync>, Check)> = vec![
+    let answers: Vec<(&str, Answer, Check)> = vec![
         ("announces too little", Box::new(|| Reply::ok(&[0; 9999])), |e| {
             matches!(e, FetchError::TooShort { expected_bytes: 10_000, found_bytes: 9999, .. })
         }),
@@ -451,7 +452,9 @@ fn availability_is_asked_without_downloading() {
 
 /// Keeps notes and counts.
 #[derive(Default)]
-struct Notes(Mutex<(Vec<String>, Vec<(u64, Option<u64>)>)>);
+struct Notes(Mutex<Kept>);
+
+type Kept = (Vec<String>, Vec<(u64, Option<u64>)>);
 
 impl Observer for Notes {
     fn event(&self, event: &Event<'_>) {

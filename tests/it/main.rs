@@ -1,5 +1,11 @@
 //! The integration tests, one binary: each module is a topic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod compare_stamped;
 mod conventions;
@@ -8,3 +14,4 @@ mod layering;
 mod observe;
 mod server;
 mod sources;
+mod store;

@@ -1,11 +1,13 @@
 //! SIGINT and SIGTERM: end at once with the shell's exit code.
 //!
+//! SIGXFSZ is ignored: a file that grows past `ulimit -f` is then an error with a remedy like a full disk.
+//!
 //! Nothing has to be tidied on the way out. Sandboxed processes die with this one, files being written
 //! are unlocked by the kernel and removed at the next start, and downloads cut off are resumed then.
 
 use std::io;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::exit::Exit;
@@ -20,9 +22,9 @@ struct SignalsError(#[source] io::Error);
 /// Starts the thread that waits for signals.
 pub(crate) fn watch() -> Result<(), Failure> {
     let failed = |e| Failure::new(SignalsError(e), Exit::CouldNotLook);
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGXFSZ]).map_err(failed)?;
     let wait = move || {
-        if let Some(signal) = signals.forever().next() {
+        if let Some(signal) = signals.forever().find(|signal| *signal != SIGXFSZ) {
             let word = if signal == SIGINT { "interrupted" } else { "terminated" };
             render::line(&format!("{word}: nothing is damaged, the command can be repeated"));
             // What shells report for a program that a signal ended: 130 and 143.
