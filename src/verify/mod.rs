@@ -10,8 +10,10 @@
 pub mod answer;
 pub mod check;
 pub mod key;
+pub mod minisign;
 pub mod openpgp;
 pub mod signer;
+pub mod ssh;
 mod verified;
 
 pub use answer::{ArtifactAnswer, AttestationAnswer, Format};
