@@ -9,4 +9,5 @@ pub mod component;
 pub mod fetch;
 pub mod observe;
 pub mod report;
+pub mod sandbox;
 pub mod signature;

@@ -13,5 +13,6 @@ mod fetch;
 mod layering;
 mod observe;
 mod server;
+mod sandbox;
 mod sources;
 mod store;
