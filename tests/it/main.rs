@@ -12,7 +12,7 @@ mod conventions;
 mod fetch;
 mod layering;
 mod observe;
-mod server;
 mod sandbox;
+mod server;
 mod sources;
 mod store;

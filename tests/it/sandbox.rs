@@ -9,9 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reprove::limits::sandbox::SandboxLimits;
-use reprove::rebuild::sandbox::{
-    Line, Mount, Network, Outcome, Output, Run, SandboxError, Spec, Stream, run,
-};
+use reprove::rebuild::sandbox::{Line, Mount, Network, Outcome, Output, Run, SandboxError, Spec, run};
 
 fn spec(folder: &Path) -> Spec {
     Spec {

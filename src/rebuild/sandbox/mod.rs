@@ -250,7 +250,7 @@ impl<F: FnMut(Line<'_>)> Sink for F {
 ///
 /// Only where nothing was run. A program that fails is an [`Outcome`].
 pub fn run(spec: &Spec, argv: &[String], sink: &mut dyn Sink) -> Result<Run, SandboxError> {
-    watch::Watch::start(spec, argv, None)?.to_the_end(sink)
+    watch::Watch::start(spec, argv, None)?.follow(sink)
 }
 
 /// Starts a program inside and returns at once; a thread of its own watches it.

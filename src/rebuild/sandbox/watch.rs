@@ -153,7 +153,7 @@ impl Watch {
     }
 
     /// Watches until all processes are gone.
-    pub(super) fn to_the_end(mut self, sink: &mut dyn Sink) -> Result<Run, SandboxError> {
+    pub(super) fn follow(mut self, sink: &mut dyn Sink) -> Result<Run, SandboxError> {
         let deadline = self.start + self.limits.wall_time_max;
         let mut next_look = self.start + LOOK_EVERY_NEAR;
         loop {
@@ -170,7 +170,7 @@ impl Watch {
                 break;
             }
         }
-        self.finish(sink)
+        self.conclude(sink)
     }
 
     /// Waits for output, reports, the end. `true` at the end of the first process.
@@ -309,7 +309,7 @@ impl Watch {
     }
 
     /// All processes are gone: reads the rest and tells.
-    fn finish(mut self, sink: &mut dyn Sink) -> Result<Run, SandboxError> {
+    fn conclude(mut self, sink: &mut dyn Sink) -> Result<Run, SandboxError> {
         let used =
             linux::wait(self.pidfd.as_fd()).map_err(|errno| watch("the first process")(errno.into()))?;
         self.receive();
@@ -466,7 +466,7 @@ impl Running {
         // thread that starts it must be the one that watches it.
         let thread = std::thread::Builder::new()
             .name("sandbox".to_owned())
-            .spawn(move || Watch::start(&spec, &argv, Some(watched))?.to_the_end(&mut *sink))
+            .spawn(move || Watch::start(&spec, &argv, Some(watched))?.follow(&mut *sink))
             .map_err(watch("a thread"))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
