@@ -1,0 +1,28 @@
+# Two commands do all set-up on a Debian-like machine with Rust, a C compiler and make:
+#   make audit    build, then rebuild Debian bookworm's prometheus and report
+#   make test     everything that says whether the tree is sound
+
+CARGO ?= cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: audit test setup clean
+
+audit:
+	@.ci/setup build
+	$(CARGO) build --release --locked
+	$(TARGET)/release/reprove audit prometheus
+
+# One profile for all, so that dependencies are compiled once.
+test:
+	@.ci/setup test
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+	$(CARGO) check --release --locked --no-default-features
+	$(CARGO) test --release --locked --no-fail-fast
+
+# Says what is missing on this machine.
+setup:
+	@.ci/setup test
+
+clean:
+	$(CARGO) clean
