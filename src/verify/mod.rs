@@ -9,9 +9,11 @@
 
 pub mod answer;
 pub mod check;
+pub mod checksums;
 pub mod key;
 pub mod minisign;
 pub mod openpgp;
+pub mod signed;
 pub mod signer;
 pub mod ssh;
 mod verified;

@@ -239,17 +239,17 @@ impl SignatureOutcome {
         }
     }
 
-    /// The stable code of this outcome.
+    /// The name of the check that this outcome answers: established for a good signature, refuted or absent
+    /// otherwise.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Good { .. } => "openpgp::good",
-            Self::KeyNotKnown { .. } => "openpgp::key_not_known",
-            Self::Refuted { .. } => "openpgp::refuted",
-            Self::KeyNotBound { .. } => "openpgp::key_not_bound",
-            Self::KeyNotLive { .. } => "openpgp::key_not_live",
-            Self::SignatureNotLive { .. } => "openpgp::signature_not_live",
-            Self::WeakAlgorithm { .. } => "openpgp::weak_algorithm",
-            Self::NotUnderstood { .. } => "openpgp::not_understood",
+            Self::Good { .. } | Self::Refuted { .. } => "openpgp-signature",
+            Self::KeyNotKnown { .. } => "openpgp-key-known",
+            Self::KeyNotBound { .. } => "openpgp-key-bound",
+            Self::KeyNotLive { .. } => "openpgp-key-live",
+            Self::SignatureNotLive { .. } => "openpgp-signature-live",
+            Self::WeakAlgorithm { .. } => "openpgp-algorithm",
+            Self::NotUnderstood { .. } => "openpgp-signature-understood",
         }
     }
 }
@@ -344,6 +344,11 @@ pub fn verify_cleartext(
     let signatures =
         backend::verify(&parts.signature, parts.canonical.as_slice(), &keyring.0, as_of, limits)?;
     Ok(CleartextResult { text: parts.text, signatures })
+}
+
+/// The text inside a clear-signed file with nothing verified, for showing it where there is no keyring.
+pub fn cleartext_unverified(signed: &[u8], limits: &SignatureLimits) -> Result<Vec<u8>, OpenPgpError> {
+    cleartext::split(signed, limits).map(|parts| parts.text)
 }
 
 /// Verifies detached signatures (one file, binary or in armour) over the bytes of `data`, read once and in
