@@ -1,7 +1,9 @@
 //! Turns results into statements and signed envelopes.
 
+mod folder;
 pub mod key;
 
+pub use folder::{WriteError, safe_name, statement_bytes, write_atomically, write_statement};
 pub use key::{SigningKey, SigningKeyError};
 
 use base64::Engine as _;

@@ -178,13 +178,13 @@ fn plain(text: &str, chars_max: usize) -> String {
     out.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
-/// A code span: its fence is longer than any run of backticks inside; `|` stays within a table's cell.
+/// A code span; text that could end one, or a table's cell, is escaped as text instead.
 fn code(text: &str, chars_max: usize) -> String {
-    let text = line(text, chars_max).replace('|', "\\|");
     if text.is_empty() {
-        return "(empty)".to_owned();
+        "(empty)".to_owned()
+    } else if text.contains(['`', '<', '|', '&']) {
+        plain(text, chars_max)
+    } else {
+        format!("`{}`", line(text, chars_max))
     }
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    if longest == 0 { format!("`{text}`") } else { format!("{fence} {text} {fence}") }
 }

@@ -10,6 +10,7 @@
 
 mod error;
 mod file;
+pub mod html;
 mod judge;
 pub mod markdown;
 mod model;

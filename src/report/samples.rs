@@ -154,7 +154,7 @@ pub(crate) fn base(component: &str, version: &str, suite: &str, packages: usize)
 }
 
 pub(crate) fn identical() -> Evidence {
-    let mut e = base("prometheus", "2.42.0+ds-5+deb12u1", "bookworm", 505);
+    let mut e = base("prometheus", "2.42.0+ds-5+deb12u1", "bookworm", 60);
     let mut p = pair("prometheus_2.42.0+ds-5+deb12u1_amd64.deb", 24_117_248);
     p.rebuilt = Some(p.published.clone());
     e.artifacts.push(p);
@@ -162,7 +162,7 @@ pub(crate) fn identical() -> Evidence {
 }
 
 pub(crate) fn identifiers_only() -> Evidence {
-    let mut e = base("libcue", "2.2.1-4+deb12u1", "bookworm", 198);
+    let mut e = base("libcue", "2.2.1-4+deb12u1", "bookworm", 12);
     let mut dev = pair("libcue-dev_2.2.1-4+deb12u1_amd64.deb", 11_020);
     dev.rebuilt = Some(dev.published.clone());
     let mut p = pair("libcue2_2.2.1-4+deb12u1_amd64.deb", 20_436);
@@ -185,7 +185,7 @@ pub(crate) fn identifiers_only() -> Evidence {
 }
 
 pub(crate) fn recorded_inputs_only() -> Evidence {
-    let mut e = base("prometheus", "2.53.3+ds1-2", "trixie", 495);
+    let mut e = base("prometheus", "2.53.3+ds1-2", "trixie", 12);
     let mut p = pair("prometheus_2.53.3+ds1-2_amd64.deb", 30_202_112);
     let mut d = difference(
         "control.tar/./control",
@@ -200,7 +200,7 @@ pub(crate) fn recorded_inputs_only() -> Evidence {
 }
 
 pub(crate) fn different() -> Evidence {
-    let mut e = base("sl", "5.02-1+b1", "bookworm", 181);
+    let mut e = base("sl", "5.02-1+b1", "bookworm", 12);
     let mut p = pair("sl_5.02-1+b1_amd64.deb", 13_308);
     let mut code = difference("data.tar/./usr/games/sl", Cause::ElfCode, Some(3_112), None);
     code.field = Some(".text".to_owned());
@@ -231,7 +231,7 @@ pub(crate) fn different() -> Evidence {
 }
 
 pub(crate) fn unstable() -> Evidence {
-    let mut e = base("hello", "2.10-3", "bookworm", 187);
+    let mut e = base("hello", "2.10-3", "bookworm", 12);
     let mut p = pair("hello_2.10-3_amd64.deb", 53_116);
     p.rebuilt_again = Some(bytes("hello again", 53_120));
     p.differences = vec![difference("data.tar/./usr/bin/hello", Cause::ElfCode, Some(24), None)];
@@ -242,7 +242,7 @@ pub(crate) fn unstable() -> Evidence {
 }
 
 pub(crate) fn equivalent() -> Evidence {
-    let mut e = base("minizip", "1.1-8+deb12u1", "bookworm", 178);
+    let mut e = base("minizip", "1.1-8+deb12u1", "bookworm", 12);
     let mut p = pair("minizip_1.1-8+deb12u1_amd64.deb", 20_000);
     p.differences = vec![difference("data.tar", Cause::XzLevel, None, None)];
     p.passes = vec![Pass { id: "xz-level".to_owned(), version: 1 }];
@@ -251,7 +251,7 @@ pub(crate) fn equivalent() -> Evidence {
 }
 
 pub(crate) fn undetermined() -> Evidence {
-    let mut e = base("jq", "1.6-2.1+deb12u3", "bookworm", 190);
+    let mut e = base("jq", "1.6-2.1+deb12u3", "bookworm", 12);
     let mut p = pair("jq_1.6-2.1+deb12u3_amd64.deb", 64_000);
     p.limits = vec![Stopped {
         path: "data.tar".to_owned(),
@@ -282,7 +282,7 @@ pub(crate) fn not_built() -> Evidence {
 }
 
 pub(crate) fn source_unavailable() -> Evidence {
-    let mut e = base("prometheus-pushgateway", "1.5.1-2+b5", "bookworm", 214);
+    let mut e = base("prometheus-pushgateway", "1.5.1-2+b5", "bookworm", 12);
     e.source.files[1].state = FileState::Missing;
     e.source.files[2].state = FileState::Missing;
     e.rebuild.result = BuildResult::NotAttempted { reason: "the source is not available".to_owned() };
@@ -293,7 +293,7 @@ pub(crate) fn source_unavailable() -> Evidence {
 }
 
 pub(crate) fn environment_unavailable() -> Evidence {
-    let mut e = base("libsmpp34", "1.14.1-3+deb12u1", "bookworm", 160);
+    let mut e = base("libsmpp34", "1.14.1-3+deb12u1", "bookworm", 12);
     e.environment.missing =
         vec!["gcc-12_12.2.0-14_amd64.deb".to_owned(), "libc6-dev_2.36-9+deb12u3_amd64.deb".to_owned()];
     e.rebuild.result = BuildResult::NotAttempted { reason: "the environment is not available".to_owned() };

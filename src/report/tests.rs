@@ -190,6 +190,139 @@ fn text_and_markdown_of_every_outcome() {
     insta::assert_snapshot!("all_summary", summary.into_iter().rev().collect::<Vec<_>>().join("\n"));
 }
 
+/// Four releases as JSON, read by the tests that need a browser or another validator.
+#[test]
+fn the_sample_report_is_what_the_samples_give() {
+    let evidence = [
+        samples::identical(),
+        samples::identifiers_only(),
+        samples::different(),
+        samples::source_unavailable(),
+    ];
+    let report = Report::new(evidence.into_iter().map(Component::judge).collect());
+    insta::assert_binary_snapshot!("sample.json", report.to_json().into_bytes());
+}
+
+fn hostile() -> Evidence {
+    let bad = "<script>alert(1)</script>\"'&\u{202e}\u{0}\u{1b}[31m`|](x)";
+    let mut e = samples::different();
+    e.release.component = format!("../{bad}");
+    e.release.version = bad.into();
+    e.release.channel = bad.into();
+    e.release.purl = bad.into();
+    e.source.files[0].name = bad.into();
+    e.source.signature = SourceSignature::Refuted { reason: bad.into() };
+    e.environment.toolchain.insert(bad.into(), bad.into());
+    e.environment.packages[0].name = bad.into();
+    e.environment.build.as_mut().unwrap().commands = vec![vec![bad.into()]];
+    e.rebuild.isolation = vec![bad.into()];
+    e.again = vec![bad.into()];
+    e.observations[0].value = "\u{2066}x".repeat(1 << 20);
+    e.indexes[0].suite = bad.into();
+    e.indexes[0].signed_by = vec![bad.into()];
+    let d = &mut e.artifacts[0].differences[0];
+    d.path = bad.into();
+    d.field = Some(bad.into());
+    d.a = Some("<img src=x onerror=alert(1)>".repeat(400_000));
+    d.note = Some(bad.into());
+    d.hunks = vec![bad.into(); 3];
+    e
+}
+
+#[test]
+fn hostile_text_becomes_neither_markup_nor_invisible_in_any_renderer() {
+    let report = Report::new(vec![Component::judge(hostile()), Component::judge(samples::identical())]);
+    let style = text::TextStyle { color: false, short_digests: false };
+    let mut rendered = vec![text::render(&report, style, &LIMITS), markdown::render(&report, &LIMITS)];
+    let pages = html::pages(&report, &LIMITS);
+    for page in &pages {
+        assert!(!page.html.contains("<script"), "{}", page.name);
+        assert!(!page.html.contains("<img"), "{}", page.name);
+        assert!(!page.name.as_str().starts_with('.') && !page.name.as_str().contains('/'), "{}", page.name);
+        rendered.push(page.html.clone());
+    }
+    // Lines that are indented by four are code, in which nothing is markup.
+    assert!(!rendered[1].lines().any(|l| l.contains("<script") && !l.starts_with("    ")));
+    for text in &rendered {
+        assert!(!text.contains(['\u{202e}', '\u{2066}', '\u{0}', '\u{1b}']));
+        assert!(text.len() < 500_000, "{}", text.len());
+    }
+    assert!(rendered.iter().any(|t| t.contains("cut here")));
+}
+
+#[test]
+fn pages_stand_alone_and_come_out_the_same_twice() {
+    let report = report();
+    let pages = html::pages(&report, &LIMITS);
+    assert_eq!(pages, html::pages(&report, &LIMITS));
+    assert_eq!(pages.len(), report.components().len() + 1);
+    let mut names: Vec<_> = pages.iter().map(|p| p.name.to_string()).collect();
+    assert_eq!(names[0], "index.html");
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), pages.len());
+    let address = regex::Regex::new(r#"(?i)(src|href|action|data|poster|srcset)\s*=\s*"([^"]*)""#).unwrap();
+    for page in &pages {
+        let html = &page.html;
+        assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
+        for found in address.captures_iter(html) {
+            let to = &found[2];
+            let ours = to == "data:," || to.starts_with('#') || names.iter().any(|n| n == to);
+            assert!(ours, "{}: {to}", page.name);
+        }
+        for id in regex::Regex::new(r##"href="#([^"]*)""##).unwrap().captures_iter(html) {
+            assert!(html.contains(&format!("id=\"{}\"", &id[1])), "#{}", &id[1]);
+        }
+        for forbidden in ["<script", "url(", "@import", " style=", "javascript:", "onclick"] {
+            assert!(!html.contains(forbidden), "{}: {forbidden}", page.name);
+        }
+        assert_eq!(html.matches("<h1").count(), 1);
+        assert_eq!(html.matches("<main").count(), 1);
+        for tag in ["table", "details", "section", "dl", "ul", "ol", "div", "p", "span", "code", "mark", "li"]
+        {
+            let opened = regex::Regex::new(&format!("<{tag}[ >]")).unwrap().find_iter(html).count();
+            assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{}: <{tag}>", page.name);
+        }
+        assert_eq!(html.matches("<table").count(), html.matches("<caption").count());
+    }
+    assert_eq!(html::pages(&Report::new(vec![Component::judge(samples::identical())]), &LIMITS).len(), 1);
+}
+
+/// WCAG 2.2, 1.4.3: text needs a contrast of 4.5 to 1 with what is behind it.
+#[test]
+fn every_colour_has_contrast_on_every_ground_it_is_used_on() {
+    fn luminance(hex: &str) -> f64 {
+        let channel = |i: usize| {
+            let c = f64::from(u8::from_str_radix(&hex[i..i + 2], 16).unwrap()) / 255.0;
+            if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+    }
+    let css = include_str!("html/style.css");
+    let declaration = regex::Regex::new(r"--([a-z-]+): #([0-9a-f]{6});").unwrap();
+    let (light, dark) = css.split_at(css.find("prefers-color-scheme: dark").unwrap());
+    for (scheme, part) in [("light", light), ("dark", dark)] {
+        let colors: std::collections::BTreeMap<_, _> =
+            declaration.captures_iter(part).map(|c| (c[1].to_owned(), c[2].to_owned())).collect();
+        let mut pairs =
+            vec![("pass", "pass-tint"), ("inconclusive", "inconclusive-tint"), ("fail", "fail-tint")];
+        for ink in ["ink", "soft", "pass", "inconclusive", "fail", "mark", "link"] {
+            pairs.extend([(ink, "ground"), (ink, "paper")]);
+        }
+        pairs.extend([
+            ("ink", "code"),
+            ("ink", "pass-tint"),
+            ("ink", "inconclusive-tint"),
+            ("ink", "fail-tint"),
+        ]);
+        for (ink, ground) in pairs {
+            let (a, b) = (luminance(&colors[ink]), luminance(&colors[ground]));
+            let ratio = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+            assert!(ratio >= 4.5, "{scheme}: {ink} on {ground} is {ratio:.2}");
+        }
+    }
+}
+
 /// Permutes every list whose order says nothing.
 fn permuted(mut e: Evidence, seed: usize) -> Evidence {
     fn turn<T>(list: &mut [T], seed: usize) {

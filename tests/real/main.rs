@@ -8,3 +8,4 @@
 )]
 
 mod observe;
+mod report_browser;
