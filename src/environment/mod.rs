@@ -1,3 +1,4 @@
 //! From a component's release to a locked build environment.
 
 pub mod lock;
+pub mod root_fs;

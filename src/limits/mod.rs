@@ -10,4 +10,5 @@ pub mod fetch;
 pub mod observe;
 pub mod report;
 pub mod sandbox;
+pub mod root_fs;
 pub mod signature;
