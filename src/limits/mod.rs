@@ -9,6 +9,6 @@ pub mod component;
 pub mod fetch;
 pub mod observe;
 pub mod report;
-pub mod sandbox;
 pub mod root_fs;
+pub mod sandbox;
 pub mod signature;
