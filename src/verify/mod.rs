@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod check;
 pub mod checksums;
+pub mod git;
 pub mod key;
 pub mod minisign;
 pub mod openpgp;
