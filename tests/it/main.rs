@@ -7,6 +7,7 @@
     clippy::print_stdout
 )]
 
+mod cli;
 mod compare_stamped;
 mod conventions;
 mod fetch;

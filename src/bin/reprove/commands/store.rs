@@ -94,12 +94,12 @@ impl Gc {
         let text = match args.format {
             Format::Json => render::json(&Collected { locks, freed })?,
             Format::Text => format!(
-                "removed {} objects and {} leftovers, {}\nkept {} objects; {locks} lock files name {} inputs\n",
+                "lock files read: {locks}, digests they name: {}\nobjects kept: {}\nobjects removed: {}, leftovers removed: {}, freed: {}\n",
+                keep.len(),
+                freed.kept,
                 freed.objects,
                 freed.leftovers,
                 render::bytes(freed.len_bytes),
-                freed.kept,
-                keep.len(),
             ),
         };
         render::answer(&text, Exit::Pass)
@@ -110,15 +110,19 @@ fn verify(args: &Args) -> Result<Exit, Failure> {
     let progress = args.progress();
     let seen = args.open_store()?.verify(&progress)?;
     drop(progress);
-    let exit = if seen.corrupted.is_empty() { Exit::Pass } else { Exit::Fail };
+    let (exit, word) = match (seen.corrupted.len(), seen.intact) {
+        (0, 0) => (Exit::Inconclusive, "nothing to check"),
+        (0, _) => (Exit::Pass, "intact"),
+        _ => (Exit::Fail, "damaged"),
+    };
     let text = match args.format {
         Format::Json => render::json(&seen)?,
-        Format::Text => describe(&seen),
+        Format::Text => describe(&seen, word),
     };
     render::answer(&text, exit)
 }
 
-fn describe(seen: &Verification) -> String {
+fn describe(seen: &Verification, word: &str) -> String {
     let mut text = String::new();
     for c in &seen.corrupted {
         text.push_str(&format!(
@@ -131,10 +135,10 @@ fn describe(seen: &Verification) -> String {
     for path in &seen.foreign {
         text.push_str(&format!("not of the store, left alone: `{}`\n", path.display()));
     }
-    let word = if seen.corrupted.is_empty() { "intact" } else { "damaged" };
-    let (bad, good) = (seen.corrupted.len(), seen.intact);
     text.push_str(&format!(
-        "{good} objects intact, {bad} damaged, {} read: {word}\n",
+        "objects intact: {}, damaged: {}, read: {}\nthe store: {word}\n",
+        seen.intact,
+        seen.corrupted.len(),
         render::bytes(seen.len_bytes)
     ));
     text
@@ -167,7 +171,5 @@ fn locked(folder: &Path) -> Result<(usize, BTreeSet<Digest>), Failure> {
 }
 
 fn is_lock(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|n| n.to_str())
-        .is_some_and(|n| n.ends_with(".lock.json") || n.ends_with(".lock"))
+    path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.ends_with(".lock.json"))
 }
