@@ -94,12 +94,11 @@ impl<'a> Object<'a> {
                 continue;
             }
             let text = std::str::from_utf8(value).ok();
-            let once = match (kind, name) {
-                (ObjectKind::Commit, b"tree" | b"committer" | b"author") => true,
-                (ObjectKind::Tag, b"object" | b"type" | b"tag" | b"tagger") => true,
-                _ => false,
+            let once: &[&[u8]] = match kind {
+                ObjectKind::Commit => &[b"tree", b"author", b"committer"],
+                ObjectKind::Tag => &[b"object", b"type", b"tag", b"tagger"],
             };
-            if once && seen.contains(&name) {
+            if once.contains(&name) && seen.contains(&name) {
                 return Err(format!("the header `{}` is there twice", name.escape_ascii()));
             }
             seen.push(name);

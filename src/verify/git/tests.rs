@@ -167,8 +167,10 @@ fn commits_signed_with_openpgp() {
         .unwrap()
         .0;
     let mut pair = cert.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
-    let text =
-        format!("tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\ncommitter A <a@b> {TIME} +0000\n\nmessage\n");
+    let who = format!("A <a@b> {TIME} +0000");
+    let fixture = Fixture::new();
+    let tree = fixture.repository.treebuilder(None).unwrap().write().unwrap();
+    let text = format!("tree {tree}\nauthor {who}\ncommitter {who}\n\nmessage\n");
     let sig = SignatureBuilder::new(SignatureType::Binary)
         .set_signature_creation_time(born + std::time::Duration::from_secs(60))
         .unwrap()
@@ -178,7 +180,6 @@ fn commits_signed_with_openpgp() {
     sequoia_openpgp::serialize::Serialize::serialize(&Packet::from(sig), &mut writer).unwrap();
     let sig = String::from_utf8(writer.finalize().unwrap()).unwrap();
 
-    let fixture = Fixture::new();
     let id = fixture.repository.commit_signed(&text, sig.trim_end(), None).unwrap().to_string();
     let keyring = crate::verify::openpgp::Keyring::read(&cert.to_vec().unwrap(), &LIMITS).unwrap();
     let keys = Keys { openpgp: Some(&keyring), ..Keys::NONE };
