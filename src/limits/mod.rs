@@ -8,6 +8,7 @@ pub mod compare;
 pub mod component;
 pub mod fetch;
 pub mod observe;
+pub mod rebuild;
 pub mod report;
 pub mod root_fs;
 pub mod sandbox;
