@@ -10,7 +10,7 @@
 //! [`observation`], [`statement`], [`event`], [`archive`],
 //! [`observe`].
 //! Ground (the only shared I/O): [`store`], [`fetch`].
-//! Stages: [`component`], [`verify`], [`source`], [`environment`], [`rebuild`], [`compare`],
+//! Stages: [`component`], [`deployment`], [`verify`], [`source`], [`environment`], [`rebuild`], [`compare`],
 //! [`attest`], [`report`].
 //!
 //! # Invariants
@@ -31,6 +31,7 @@ pub mod artifact;
 pub mod attest;
 pub mod compare;
 pub mod component;
+pub mod deployment;
 pub mod digest;
 pub mod environment;
 pub mod event;

@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod compare;
 pub mod component;
+pub mod deployment;
 pub mod fetch;
 pub mod observe;
 pub mod rebuild;

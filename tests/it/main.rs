@@ -10,6 +10,7 @@
 mod cli;
 mod compare_stamped;
 mod conventions;
+mod deployment;
 mod fetch;
 mod layering;
 mod observe;

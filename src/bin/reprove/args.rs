@@ -46,6 +46,8 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Print what a Go executable or a Python wheel says of how it was made.
     Observe(crate::commands::observe::Observe),
+    /// Judge a deployment's own configuration files and flags against the security model.
+    CheckConfig(crate::commands::check_config::CheckConfig),
     /// Look after the store of downloaded and made files.
     Store(crate::commands::store::Store),
     /// Write a shell completion script to standard output.

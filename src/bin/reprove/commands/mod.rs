@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+pub(crate) mod check_config;
 pub(crate) mod completions;
 pub(crate) mod man;
 pub(crate) mod observe;
@@ -13,6 +14,7 @@ use crate::render::Failure;
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
         Command::Observe(command) => command.run(args),
+        Command::CheckConfig(command) => command.run(args),
         Command::Store(command) => command.run(args),
         Command::Completions(command) => command.run(args),
         Command::Man(command) => command.run(args),
