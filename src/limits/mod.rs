@@ -14,3 +14,4 @@ pub mod report;
 pub mod root_fs;
 pub mod sandbox;
 pub mod signature;
+pub mod verify;

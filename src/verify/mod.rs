@@ -8,18 +8,42 @@
 //! could not be looked at is an `Err`.
 
 pub mod answer;
+mod authenticated;
+pub mod builders;
+pub mod certificate;
 pub mod check;
 pub mod checksums;
 pub mod git;
+mod cloud_build;
+pub mod document;
+mod envelope;
+mod error;
+mod identity;
+mod json;
+mod judge;
 pub mod key;
+mod log_entry;
 pub mod minisign;
 pub mod openpgp;
+pub mod policy;
+pub mod public_key;
+mod publisher;
+mod run;
 pub mod signed;
 pub mod signer;
+mod sigstore;
+mod slsa;
 pub mod ssh;
+mod statement;
+mod summary;
+pub mod trust;
 mod verified;
 
 pub use answer::{ArtifactAnswer, AttestationAnswer, Format};
 pub use check::{Check, Finding};
+pub use document::Attestation;
+pub use error::VerifyError;
+pub use log_entry::LogEntry;
+pub use run::{Context, Subject, algorithms, needs_bytes, verify, verify_alone};
 pub use signer::Signer;
 pub use verified::Verified;

@@ -1,0 +1,436 @@
+//! Sigstore bundles: signature, certificate, log and timestamps, all or nothing.
+//!
+//! The cryptography of bundles is `sigstore-verify`'s. The older `sigstore` crate is not used: its
+//! bundle verifier (0.15.0) checks neither the Merkle inclusion proof nor the checkpoint nor the
+//! signed entry timestamp and believes `integratedTime` unsigned, so that a stolen, long expired key
+//! with a self-made log entry passes. `tests/it/sigstore_world.rs` forges such an entry.
+//!
+//! `sigstore-verify` compares log key windows and integrated times with the machine's clock and
+//! offers no other; what was signed after `as_of` is refused here in addition, so that an earlier
+//! `as_of` can only take away.
+
+use jiff::Timestamp;
+use sigstore_crypto::{KeyAlgorithm as SigstoreAlgorithm, verify_signature_prehashed};
+use sigstore_types::bundle::VerificationMaterialContent;
+use sigstore_types::{
+    Artifact as SigstoreArtifact, ArtifactDigest, Bundle, DerPublicKey, HashAlgorithm, MediaType,
+    SignatureContent,
+};
+use sigstore_verify::{
+    CertificateError, Error, PublicKeyVerificationPolicy, TransparencyLogError, VerificationPolicy,
+    VerificationResult,
+};
+
+use super::authenticated::{Authenticated, Content};
+use super::certificate::Certificate;
+use super::public_key::PublicKey;
+use super::statement::subject_digests;
+use super::trust::{SigstoreRoot, Trust, TrustedKey};
+use super::{Check, Signer};
+use crate::digest::{Algorithm, Digest, DigestSet};
+
+/// The artifact, as far as a message signature needs it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Message<'a> {
+    pub(crate) digests: Option<&'a DigestSet>,
+    pub(crate) bytes: Option<&'a [u8]>,
+}
+
+/// Keys with which a bundle without certificate may be checked.
+pub(crate) enum Keys<'a> {
+    Given(&'a [TrustedKey]),
+    Named(&'a std::collections::BTreeMap<String, PublicKey>),
+}
+
+/// Checks a bundle against the trust material.
+pub(crate) fn authenticate(
+    bundle: &Bundle,
+    trust: &Trust,
+    keys: &Keys<'_>,
+    message: Message<'_>,
+    as_of: Timestamp,
+) -> Authenticated {
+    let content = content_of(bundle);
+    let mut answer = Authenticated::new(content);
+    answer = match &bundle.verification_material.content {
+        VerificationMaterialContent::PublicKey(hint) => {
+            keyed(bundle, &hint.hint, trust, keys, message, answer)
+        }
+        _ => keyless(bundle, trust, message, answer),
+    };
+    if let Some(late) = answer.times.iter().find(|time| **time > as_of) {
+        let check = Check::refuted("signing-time")
+            .expected(format!("not after {as_of}"))
+            .found(late.to_string())
+            .from("log entry or timestamp")
+            .next_step("judge as of a time after the signature, or treat the signature as not yet made");
+        answer = answer.refuted(check);
+    }
+    answer
+}
+
+fn content_of(bundle: &Bundle) -> Content {
+    match &bundle.content {
+        SignatureContent::DsseEnvelope(envelope) => Content::Payload {
+            payload_type: envelope.payload_type.clone(),
+            bytes: envelope.payload.as_bytes().to_vec(),
+        },
+        SignatureContent::MessageSignature(signature) => {
+            Content::Message(signature.message_digest.as_ref().and_then(|d| {
+                let algorithm = match d.algorithm {
+                    HashAlgorithm::Sha2256 => Algorithm::Sha256,
+                    HashAlgorithm::Sha2512 => Algorithm::Sha512,
+                    _ => return None,
+                };
+                Digest::from_bytes(algorithm, d.digest.as_bytes()).ok().map(DigestSet::single)
+            }))
+        }
+        _ => Content::Message(None),
+    }
+}
+
+/// The input for the library: a DSSE payload is bound to the artifact later, for all subjects, so
+/// that here the statement's own first digest stands in; a message signature is over the artifact.
+fn input<'a>(
+    answer: &Authenticated,
+    message: Message<'a>,
+) -> Result<(SigstoreArtifact<'a>, Option<Digest>), Check> {
+    let digest = match &answer.content {
+        Content::Payload { bytes, .. } => subject_digests(bytes).into_iter().next().ok_or_else(|| {
+            Check::refuted("statement")
+                .expected("an in-toto statement with a sha256 or sha512 subject digest")
+                .found("none")
+                .from("payload")
+                .next_step("ask the publisher for a statement that names its subjects by SHA-256")
+        })?,
+        Content::Message(stated) => {
+            if let Some(bytes) = message.bytes {
+                return Ok((SigstoreArtifact::Blob(bytes), Some(Digest::sha256(bytes))));
+            }
+            message
+                .digests
+                .and_then(|set| set.get(Algorithm::Sha256).or_else(|| set.get(Algorithm::Sha512)))
+                .or_else(|| stated.as_ref().and_then(|set| set.iter().next()))
+                .cloned()
+                .ok_or_else(|| {
+                    Check::absent("artifact-digest")
+                        .expected("the artifact, or its digest")
+                        .found("neither is given nor stated in the bundle")
+                        .next_step("name the artifact's file")
+                })?
+        }
+    };
+    let algorithm = match digest.algorithm() {
+        Algorithm::Sha256 => HashAlgorithm::Sha2256,
+        Algorithm::Sha512 => HashAlgorithm::Sha2512,
+    };
+    let is_message = matches!(answer.content, Content::Message(_));
+    match ArtifactDigest::new(algorithm, digest.as_bytes()) {
+        Ok(artifact) => Ok((SigstoreArtifact::Digest(artifact), is_message.then_some(digest))),
+        Err(e) => Err(Check::refuted("artifact-digest").found(e.to_string())),
+    }
+}
+
+fn keyless(bundle: &Bundle, trust: &Trust, message: Message<'_>, mut answer: Authenticated) -> Authenticated {
+    let Some(der) = bundle.signing_certificate() else {
+        return answer.refuted(
+            Check::refuted("certificate")
+                .expected("a signing certificate or a public key hint")
+                .found("neither")
+                .from("verificationMaterial")
+                .next_step("fetch the bundle again; without either nobody has signed"),
+        );
+    };
+    let certificate = match Certificate::from_der(der.as_bytes()) {
+        Ok(certificate) => certificate,
+        Err(reason) => {
+            return answer.refuted(
+                Check::refuted("certificate")
+                    .expected("a Fulcio certificate")
+                    .found(reason)
+                    .from("verificationMaterial"),
+            );
+        }
+    };
+    let root = match root_of(trust, &certificate) {
+        Ok(root) => root,
+        Err(check) => return answer.refuted(check),
+    };
+    let (artifact, bound) = match input(&answer, message) {
+        Ok(input) => input,
+        Err(check) => return answer.refuted(check),
+    };
+    let mut policy = VerificationPolicy::any_identity();
+    if !root.has_logs() && !root.has_certificate_logs() {
+        // A private instance has neither kind of log; its timestamp authority is all there is.
+        policy = policy.skip_sct().skip_tlog_unsafe();
+    }
+    answer.evidence.root_has_logs = root.has_logs();
+    match root.verifier().verify(artifact, bundle, &policy) {
+        Ok(result) => {
+            established(bundle, root, &result, &mut answer);
+            answer.checks.push(
+                Check::established("certificate-chain")
+                    .found(format!(
+                        "issued by `{}`",
+                        certificate.issuer_organization().unwrap_or("an unnamed authority")
+                    ))
+                    .from(format!("trust root `{}`", root.name())),
+            );
+            if result.sct_verified() {
+                answer.checks.push(
+                    Check::established("certificate-log").from(format!("trust root `{}`", root.name())),
+                );
+            } else {
+                answer.checks.push(
+                    Check::noted("certificate-log")
+                        .found(format!("the trust root `{}` has no certificate logs", root.name())),
+                );
+            }
+            answer.signers = vec![Signer::Keyless {
+                issuer: certificate.issuer().unwrap_or_default().to_owned(),
+                identity: certificate.identity().to_owned(),
+            }];
+            answer.message_digest = bound;
+            answer.certificate = Some(certificate);
+            answer
+        }
+        Err(error) => {
+            answer.certificate = Some(certificate);
+            answer.refuted(check_of(&error))
+        }
+    }
+}
+
+/// The instance whose authority issued the certificate. With a single root that is the root, so that
+/// the chain check and not a name decides.
+fn root_of<'a>(trust: &'a Trust, certificate: &Certificate) -> Result<&'a SigstoreRoot, Check> {
+    if let [only] = trust.sigstore.as_slice() {
+        return Ok(only);
+    }
+    trust.sigstore.iter().find(|root| root.issues(certificate.issuer_der())).ok_or_else(|| {
+        let names: Vec<_> = trust.sigstore.iter().map(|root| format!("`{}`", root.name())).collect();
+        Check::refuted("certificate-chain")
+            .expected(format!(
+                "an authority of {}",
+                if names.is_empty() { "no trust root".to_owned() } else { names.join(" or ") }
+            ))
+            .found(certificate.issuer_organization().unwrap_or("an unnamed authority"))
+            .from("certificate issuer")
+            .next_step("give the instance's trust root with `--trusted-root FILE`")
+    })
+}
+
+fn keyed(
+    bundle: &Bundle,
+    hint: &str,
+    trust: &Trust,
+    keys: &Keys<'_>,
+    message: Message<'_>,
+    mut answer: Authenticated,
+) -> Authenticated {
+    let candidates: Vec<(String, &PublicKey)> = match keys {
+        Keys::Given(list) => list.iter().map(|k| (k.id.clone(), &k.key)).collect(),
+        Keys::Named(map) => map.get(hint).map(|key| (hint.to_owned(), key)).into_iter().collect(),
+    };
+    if candidates.is_empty() {
+        return answer.refuted(
+            Check::absent("key")
+                .expected("a public key to check the signature with")
+                .found(format!("the bundle only hints at `{}`", hint.escape_debug()))
+                .from("verificationMaterial.publicKey.hint")
+                .next_step("give the publisher's key with `--key FILE`"),
+        );
+    }
+    let mut last = None;
+    for (id, key) in candidates {
+        match keyed_with(bundle, &id, key, trust, message, answer.clone()) {
+            Ok(done) => return done,
+            Err(check) => last = Some(check),
+        }
+    }
+    let check = last.unwrap_or_else(|| Check::refuted("signature"));
+    answer.evidence.root_has_logs = false;
+    answer.refuted(check)
+}
+
+fn keyed_with(
+    bundle: &Bundle,
+    id: &str,
+    key: &PublicKey,
+    trust: &Trust,
+    message: Message<'_>,
+    mut answer: Authenticated,
+) -> Result<Authenticated, Check> {
+    let material = &bundle.verification_material;
+    let (artifact, bound) = input(&answer, message)?;
+    let has_log = !material.tlog_entries.is_empty();
+    let has_timestamp = !material.timestamp_verification_data.rfc3161_timestamps.is_empty();
+    if has_log || has_timestamp {
+        let root = trust
+            .sigstore
+            .iter()
+            .find(|root| material.tlog_entries.iter().all(|e| root.knows_log(e.log_id.key_id.as_bytes())))
+            .or_else(|| trust.sigstore.first())
+            .ok_or_else(|| {
+                Check::refuted("transparency-log")
+                    .expected("a trust root that knows the log")
+                    .found("no trust root")
+                    .next_step("give the instance's trust root with `--trusted-root FILE`")
+            })?;
+        let mut policy = PublicKeyVerificationPolicy::new(DerPublicKey::from_bytes(key.spki_der()));
+        if !has_log {
+            policy = policy.skip_tlog_unsafe();
+        }
+        answer.evidence.root_has_logs = root.has_logs();
+        let result = root.verifier().verify(artifact, bundle, &policy).map_err(|error| check_of(&error))?;
+        established(bundle, root, &result, &mut answer);
+    } else {
+        // `sigstore-verify` wants a log entry or a timestamp. Neither is needed to know that the
+        // holder of this key signed; that nothing shows when is said aloud.
+        if bundle.media_type() == MediaType::Bundle0_1 {
+            return Err(Check::refuted("transparency-log")
+                .expected("a signed entry timestamp, which version 0.1 requires")
+                .found("no log entry")
+                .from("verificationMaterial.tlogEntries"));
+        }
+        bare_keyed(bundle, key, &artifact, message)?;
+        answer.checks.push(Check::established("signature").from(format!("key `{id}`")));
+        answer.checks.push(
+            Check::noted("transparency-log")
+                .found("no log entry and no timestamp: nothing shows when the key signed"),
+        );
+    }
+    answer.signers = vec![Signer::Key { id: id.to_owned() }];
+    answer.given_keys = vec![id.to_owned()];
+    answer.message_digest = bound;
+    Ok(answer)
+}
+
+fn bare_keyed(
+    bundle: &Bundle,
+    key: &PublicKey,
+    artifact: &SigstoreArtifact<'_>,
+    message: Message<'_>,
+) -> Result<(), Check> {
+    let refuted = || {
+        Check::refuted("signature")
+            .expected(format!("a signature by {}", key.fingerprint()))
+            .found("a signature that this key did not make over these bytes")
+            .next_step("check that artifact, bundle and key belong together")
+    };
+    match &bundle.content {
+        SignatureContent::DsseEnvelope(envelope) => {
+            if key.verify(&envelope.pae(), envelope.signature.sig.as_bytes()) {
+                Ok(())
+            } else {
+                Err(refuted())
+            }
+        }
+        SignatureContent::MessageSignature(signature) => {
+            if let Some(bytes) = message.bytes {
+                return if key.verify(bytes, signature.signature.as_bytes()) {
+                    Ok(())
+                } else {
+                    Err(refuted())
+                };
+            }
+            let spki = DerPublicKey::from_bytes(key.spki_der());
+            let scheme = SigstoreAlgorithm::from_spki(&spki).map_err(|_| refuted())?.default_signing_scheme();
+            let digest = artifact
+                .digest()
+                .filter(|d| Some(d.algorithm()) == scheme.hash_algorithm())
+                .ok_or_else(|| {
+                    Check::absent("artifact-digest")
+                        .expected("the artifact's bytes, which this kind of key signs")
+                        .found("a digest of another algorithm")
+                        .next_step("name the artifact's file instead of its digest")
+                })?;
+            verify_signature_prehashed(&spki, digest.as_bytes(), &signature.signature, scheme)
+                .map_err(|_| refuted())
+        }
+        _ => Err(refuted()),
+    }
+}
+
+/// Records what the library verified, and says aloud what was not there to be verified.
+fn established(
+    bundle: &Bundle,
+    root: &SigstoreRoot,
+    result: &VerificationResult,
+    answer: &mut Authenticated,
+) {
+    let from = format!("trust root `{}`", root.name());
+    let entries = &bundle.verification_material.tlog_entries;
+    answer.checks.push(Check::established("signature"));
+    answer.times = result.verified_timestamps().to_vec();
+    answer.evidence.timestamp =
+        !bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.is_empty();
+    if result.tlog_verified() && !entries.is_empty() {
+        answer.evidence.entry_timestamp = entries.iter().any(|e| e.inclusion_promise.is_some());
+        answer.evidence.inclusion_proof = entries.iter().all(|e| e.inclusion_proof.is_some());
+        let found = match (answer.evidence.inclusion_proof, answer.evidence.entry_timestamp) {
+            (true, true) => "inclusion proof, checkpoint and signed entry timestamp",
+            (true, false) => "inclusion proof and checkpoint",
+            (false, _) => "signed entry timestamp alone",
+        };
+        answer.checks.push(Check::established("transparency-log").found(found).from(from.clone()));
+        if !answer.evidence.inclusion_proof {
+            answer.checks.push(
+                Check::noted("inclusion-proof")
+                    .expected("inclusion proof and checkpoint")
+                    .found("none: the log promised to include the entry, nothing shows that it did")
+                    .from("verificationMaterial.tlogEntries")
+                    .next_step("fetch the bundle in version 0.2 or later, which carries the proof"),
+            );
+        }
+    } else if !root.has_logs() {
+        answer.checks.push(
+            Check::noted("transparency-log").found(format!("the trust root `{}` has no logs", root.name())),
+        );
+    }
+    if let Some(time) = answer.times.iter().min() {
+        answer.checks.push(Check::established("signing-time").found(time.to_string()).from(from));
+    }
+}
+
+fn check_of(error: &Error) -> Check {
+    let (code, next) = match error {
+        Error::SignatureInvalid(_) => ("signature", "check that artifact and bundle belong together"),
+        Error::ArtifactMismatch(_) => ("artifact-digest", "check that artifact and bundle belong together"),
+        Error::Certificate(CertificateError::Sct(_)) => {
+            ("certificate-log", "check that the trust root is the instance's that issued the certificate")
+        }
+        Error::Certificate(CertificateError::Malformed(_)) => ("certificate", "fetch the bundle again"),
+        Error::Certificate(_) => {
+            ("certificate-chain", "check that the trust root is the instance's that issued the certificate")
+        }
+        Error::TransparencyLog(TransparencyLogError::EntryMismatch(_)) => {
+            ("log-entry", "the log recorded another signature; fetch the bundle again from its publisher")
+        }
+        Error::TransparencyLog(
+            TransparencyLogError::InclusionProof(_) | TransparencyLogError::Checkpoint(_),
+        ) => ("inclusion-proof", "fetch the bundle again; the log never held this entry as it stands"),
+        Error::TransparencyLog(TransparencyLogError::IntegratedTime(_)) => {
+            ("signing-time", "the signature was logged outside of its certificate's validity")
+        }
+        Error::TransparencyLog(_) => {
+            ("transparency-log", "fetch the bundle again; the log did not sign this entry")
+        }
+        Error::Timestamp(sigstore_verify::TimestampError::NoVerifiedTimestamp(_)) => {
+            return Check::absent("signing-time")
+                .expected("a log entry with a signed time, or an RFC 3161 timestamp")
+                .found("nothing that shows when the signature was made")
+                .next_step("fetch the bundle with its log entry or timestamp");
+        }
+        Error::Timestamp(_) => ("timestamp", "check that the trust root names the timestamp authority"),
+        Error::UnsupportedArtifact(_) => {
+            return Check::absent("artifact-digest")
+                .expected("the artifact in the form that the signature covers")
+                .found(error.to_string())
+                .next_step("name the artifact's file instead of its digest");
+        }
+        _ => ("bundle", "fetch the bundle again from its publisher"),
+    };
+    Check::refuted(code).found(error.to_string()).next_step(next)
+}

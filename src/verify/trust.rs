@@ -1,0 +1,233 @@
+//! What verification starts from: Sigstore roots, public keys, registry keys, trusted builders.
+//!
+//! Nothing is fetched. The defaults are embedded in the program and are data under `policies/trust/`.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use sigstore_trust_root::{SigstoreInstance, TrustedRoot};
+use sigstore_verify::Verifier;
+
+use super::builders::Builders;
+use super::error::VerifyError;
+use super::policy::PolicyError;
+use super::policy::toml_text;
+use super::public_key::PublicKey;
+
+const NPM_KEYS: &str = include_str!("../../policies/trust/npm-keys.toml");
+const CLOUD_BUILD_KEYS: &str = include_str!("../../policies/trust/google-cloud-build-keys.toml");
+
+/// One Sigstore instance: its certificate authorities, logs and timestamp authorities.
+pub struct SigstoreRoot {
+    name: String,
+    root: TrustedRoot,
+    verifier: Verifier,
+    authorities: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for SigstoreRoot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigstoreRoot").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl SigstoreRoot {
+    /// Reads a `trusted_root.json`.
+    ///
+    /// # Errors
+    /// Malformed, or holding keys and certificates that cannot be used.
+    pub fn from_json(name: &str, json: &str) -> Result<Self, VerifyError> {
+        let bad = |reason: String| VerifyError::TrustRoot { source_name: name.to_owned(), reason };
+        let root = TrustedRoot::from_json(json).map_err(|e| bad(e.to_string()))?;
+        Self::from_root(name, root)
+    }
+
+    /// The public Sigstore instance, as embedded in this program.
+    ///
+    /// # Errors
+    /// Never with an unmodified build.
+    pub fn public_good() -> Result<Self, VerifyError> {
+        Self::embedded("sigstore.dev", SigstoreInstance::PublicGood)
+    }
+
+    /// The staging instance, as embedded in this program.
+    ///
+    /// # Errors
+    /// Never with an unmodified build.
+    pub fn staging() -> Result<Self, VerifyError> {
+        Self::embedded("sigstage.dev", SigstoreInstance::Staging)
+    }
+
+    /// GitHub's own instance for private repositories, as embedded in this program.
+    ///
+    /// # Errors
+    /// Never with an unmodified build.
+    pub fn github() -> Result<Self, VerifyError> {
+        Self::embedded("GitHub", SigstoreInstance::GitHub)
+    }
+
+    fn embedded(name: &str, instance: SigstoreInstance) -> Result<Self, VerifyError> {
+        let root = TrustedRoot::from_embedded(instance)
+            .map_err(|e| VerifyError::TrustRoot { source_name: name.to_owned(), reason: e.to_string() })?;
+        Self::from_root(name, root)
+    }
+
+    fn from_root(name: &str, root: TrustedRoot) -> Result<Self, VerifyError> {
+        let bad = |reason: String| VerifyError::TrustRoot { source_name: name.to_owned(), reason };
+        let verifier = Verifier::new(&root).map_err(|e| bad(e.to_string()))?;
+        let authorities = root
+            .fulcio_certs()
+            .iter()
+            .filter_map(|der| super::certificate::subject_der(der.as_bytes()))
+            .collect();
+        Ok(Self { name: name.to_owned(), root, verifier, authorities })
+    }
+
+    /// The name under which answers mention it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it has transparency logs; GitHub's private instance has none.
+    pub fn has_logs(&self) -> bool {
+        !self.root.tlogs.is_empty()
+    }
+
+    /// Whether it has certificate transparency logs.
+    pub fn has_certificate_logs(&self) -> bool {
+        !self.root.ctlogs.is_empty()
+    }
+
+    pub(crate) const fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Whether one of its authorities bears that name.
+    pub(crate) fn issues(&self, issuer_der: &[u8]) -> bool {
+        self.authorities.iter().any(|subject| subject == issuer_der)
+    }
+
+    pub(crate) fn knows_log(&self, key_id: &[u8]) -> bool {
+        self.root.tlogs.iter().any(|log| log.log_id.key_id.as_bytes() == key_id)
+    }
+}
+
+/// A key that the caller trusts, with the identifier by which envelopes may refer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedKey {
+    /// What an envelope's `keyid` must be where it is present; the SSH fingerprint unless the caller
+    /// says otherwise.
+    pub id: String,
+    /// Whether the caller chose `id`.
+    pub id_is_given: bool,
+    /// The key.
+    pub key: PublicKey,
+}
+
+impl TrustedKey {
+    /// A key under its fingerprint.
+    pub fn new(key: PublicKey) -> Self {
+        Self { id: key.ssh_fingerprint(), id_is_given: false, key }
+    }
+
+    /// Whether an envelope's `keyid` means this key: its identifier, or where the caller chose none
+    /// one of its fingerprints, which name the same bytes.
+    pub(crate) fn is_called(&self, key_id: &str) -> bool {
+        let hex = || crate::digest::Digest::sha256(self.key.spki_der()).to_hex();
+        self.id == key_id || (!self.id_is_given && (self.key.fingerprint() == key_id || hex() == key_id))
+    }
+
+    /// A key under a name that envelopes use for it.
+    pub fn named(key: PublicKey, id: impl Into<String>) -> Self {
+        Self { id: id.into(), id_is_given: true, key }
+    }
+}
+
+/// Everything that verification starts from.
+#[derive(Debug)]
+pub struct Trust {
+    /// Sigstore instances; a certificate is checked against the one whose authority issued it.
+    pub sigstore: Vec<SigstoreRoot>,
+    /// Keys that the caller named.
+    pub keys: Vec<TrustedKey>,
+    /// The npm registry's attestation keys by identifier.
+    pub npm_keys: BTreeMap<String, PublicKey>,
+    /// Google Cloud Build's keys by region or global name.
+    pub cloud_build_keys: BTreeMap<String, PublicKey>,
+    /// Builders whose provenance is believed.
+    pub builders: Builders,
+}
+
+impl Trust {
+    /// The embedded defaults: Sigstore's public instance and GitHub's, npm's and Cloud Build's keys,
+    /// and the builders of `policies/trust/builders.toml`.
+    ///
+    /// # Errors
+    /// Never with an unmodified build.
+    pub fn embedded() -> Result<Self, VerifyError> {
+        let bad = |e: PolicyError| VerifyError::TrustRoot {
+            source_name: "embedded".to_owned(),
+            reason: e.to_string(),
+        };
+        Ok(Self {
+            sigstore: vec![SigstoreRoot::public_good()?, SigstoreRoot::github()?],
+            keys: Vec::new(),
+            npm_keys: keys_from_toml("policies/trust/npm-keys.toml", NPM_KEYS, "attestations")
+                .map_err(bad)?,
+            cloud_build_keys: keys_from_toml(
+                "policies/trust/google-cloud-build-keys.toml",
+                CLOUD_BUILD_KEYS,
+                "",
+            )
+            .map_err(bad)?,
+            builders: Builders::embedded().map_err(bad)?,
+        })
+    }
+
+    /// The same with other Sigstore roots.
+    #[must_use]
+    pub fn with_sigstore(mut self, roots: Vec<SigstoreRoot>) -> Self {
+        self.sigstore = roots;
+        self
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    #[serde(default)]
+    key: Vec<KeyEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyEntry {
+    id: String,
+    #[serde(default)]
+    usage: String,
+    spki: String,
+}
+
+/// Reads a list of keys as in `policies/trust/npm-keys.toml`; only those of that usage are taken.
+///
+/// # Errors
+/// With file and line: unknown names, bad base64, a key of an unknown kind.
+pub fn keys_from_toml(
+    file: &str,
+    text: &str,
+    usage: &str,
+) -> Result<BTreeMap<String, PublicKey>, PolicyError> {
+    let raw: KeyFile = toml_text(file, text)?;
+    let mut keys = BTreeMap::new();
+    for entry in raw.key.into_iter().filter(|entry| entry.usage == usage) {
+        let bad = |reason: String| PolicyError::at(file, text, &entry.id, reason);
+        let der = STANDARD.decode(&entry.spki).map_err(|e| bad(e.to_string()))?;
+        let key = PublicKey::from_der(&der, &entry.id).map_err(|e| bad(e.to_string()))?;
+        if keys.insert(entry.id.clone(), key).is_some() {
+            return Err(bad("this key is listed twice".to_owned()));
+        }
+    }
+    Ok(keys)
+}
