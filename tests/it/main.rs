@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod attestation_corpus;
 mod compare_stamped;
 mod conventions;
 mod deployment;
