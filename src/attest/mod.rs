@@ -2,6 +2,7 @@
 
 mod folder;
 pub mod key;
+pub mod provenance;
 
 pub use folder::{WriteError, safe_name, statement_bytes, write_atomically, write_statement};
 pub use key::{SigningKey, SigningKeyError};

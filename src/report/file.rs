@@ -6,6 +6,7 @@ use super::error::ReportError;
 use super::judge::{Blocker, Judgement};
 use super::model::{Evidence, Gap, Outcome, Run};
 use crate::limits::report::ReportLimits;
+pub use crate::statement::predicate::rebuild::Tool;
 use crate::verdict::Verdict;
 
 /// The schema's id, also the `$id` of the published JSON Schema.
@@ -44,23 +45,6 @@ impl Component {
     /// The outcome.
     pub const fn outcome(&self) -> Outcome {
         self.judgement.outcome
-    }
-}
-
-/// Which program wrote a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tool {
-    /// `reprove`.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-}
-
-impl Tool {
-    /// This program.
-    pub fn this() -> Self {
-        Self { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 }
 

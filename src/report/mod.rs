@@ -17,6 +17,7 @@ mod model;
 #[cfg(test)]
 pub(crate) mod samples;
 mod shown;
+pub mod statements;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,9 @@ pub use model::{
     ArtifactPair, Build, BuildResult, Bytes, Environment, Evidence, FileState, Gap, Index, Outcome, Package,
     Rebuild, Release, Run, Signer, Source, SourceFile, SourceSignature,
 };
+
+/// The published JSON Schema (2020-12) of [`Report::to_json`].
+pub const SCHEMA: &str = include_str!("schema/audit-report-v1.json");
 
 /// What even identical bytes do not prove.
 pub const LIMITS: [&str; 5] = [

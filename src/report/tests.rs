@@ -203,6 +203,22 @@ fn the_sample_report_is_what_the_samples_give() {
     insta::assert_binary_snapshot!("sample.json", report.to_json().into_bytes());
 }
 
+#[test]
+fn the_schema_names_the_words_that_the_code_knows() {
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    assert_eq!(schema["$id"], SCHEMA_ID);
+    let words = |name: &str| -> Vec<String> {
+        let list = schema["$defs"][name]["enum"].as_array().unwrap();
+        list.iter().map(|v| v.as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(words("outcome"), Outcome::ALL.map(|o| o.word().to_owned()));
+    assert_eq!(
+        words("cause"),
+        crate::compare::Cause::ALL.iter().map(|c| c.id().to_owned()).collect::<Vec<_>>()
+    );
+    assert_eq!(words("verdict"), ["pass", "inconclusive", "fail"]);
+}
+
 fn hostile() -> Evidence {
     let bad = "<script>alert(1)</script>\"'&\u{202e}\u{0}\u{1b}[31m`|](x)";
     let mut e = samples::different();

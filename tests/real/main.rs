@@ -9,3 +9,4 @@
 
 mod observe;
 mod report_browser;
+mod report_schema;

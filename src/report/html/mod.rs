@@ -9,6 +9,7 @@ mod inputs;
 mod page;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use page::Html;
 
@@ -16,6 +17,7 @@ use super::LIMITS;
 use super::file::{Component, Report, Tool};
 use super::summary;
 use crate::artifact::ArtifactName;
+use crate::attest::{WriteError, write_atomically};
 use crate::limits::report::ReportLimits;
 use crate::verdict::Verdict;
 
@@ -41,6 +43,21 @@ pub fn pages(report: &Report, limits: &ReportLimits) -> Vec<Page> {
         pages.push(Page { name, html: render(component, report.tool(), limits) });
     }
     pages
+}
+
+/// Writes the pages, `report.json` and `report.md` into a folder, each file as a whole or not at all.
+/// Gives the paths written, the page to open first.
+pub fn write(report: &Report, folder: &Path, limits: &ReportLimits) -> Result<Vec<PathBuf>, WriteError> {
+    let mut files: Vec<_> = pages(report, limits).into_iter().map(|p| (p.name.to_string(), p.html)).collect();
+    files.push(("report.json".to_owned(), report.to_json()));
+    files.push(("report.md".to_owned(), super::markdown::render(report, limits)));
+    let mut written = Vec::with_capacity(files.len());
+    for (name, content) in files {
+        let path = folder.join(name);
+        write_atomically(&path, content.as_bytes())?;
+        written.push(path);
+    }
+    Ok(written)
 }
 
 /// A name for each release's page, in order, all different whatever the releases are called.

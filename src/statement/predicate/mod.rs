@@ -5,6 +5,7 @@
 
 pub mod provenance_v0_2;
 pub mod provenance_v1;
+pub mod rebuild;
 pub mod verification_summary;
 
 use serde::{Deserialize, Deserializer};
