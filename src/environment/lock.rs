@@ -1,11 +1,22 @@
 //! The lock: everything a rebuild needs, by digest, so that it can run without asking anybody.
+//!
+//! A lock is read with [`read`] or [`parse`], which refuse unknown keys and whatever could lead out of
+//! the archive or the sandbox, and written with [`Lock::to_bytes`]: same lock, same bytes, one package
+//! a line, so that a reviewer sees in a diff which input has changed.
+
+mod check;
+mod error;
+mod text;
 
 use std::collections::BTreeMap;
 
+pub use check::{parse, read};
+pub use error::LockError;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::observation::Observation;
+pub use crate::source::debian::{LockedFile, LockedSource};
 
 /// The only schema number that this version reads and writes.
 pub const LOCK_SCHEMA: u32 = 1;
@@ -57,41 +68,6 @@ pub struct LockedIndex {
     pub signed_by: Vec<String>,
 }
 
-/// The source package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LockedSource {
-    /// Source package name.
-    pub name: String,
-    /// Source package version.
-    pub version: String,
-    /// All files, the `.dsc` among them.
-    pub files: Vec<LockedFile>,
-}
-
-impl LockedSource {
-    /// The `.dsc` file.
-    pub fn dsc(&self) -> Option<&LockedFile> {
-        self.files.iter().find(|f| f.name.ends_with(".dsc"))
-    }
-}
-
-/// A file by digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LockedFile {
-    /// Plain file name.
-    pub name: String,
-    /// Which of the host's archives serves it: `debian` or `debian-security`.
-    pub archive: String,
-    /// Path below the archive's root.
-    pub path: String,
-    /// Length in bytes.
-    pub size: u64,
-    /// SHA-256.
-    pub digest: Digest,
-}
-
 /// One binary package of the root file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -107,7 +83,8 @@ pub struct LockedPackage {
     pub file: LockedPath,
 }
 
-/// Where a package's file is and what it must be.
+/// Where a package's file is and what it must be. Its keys stand among the package's own; unknown ones
+/// are refused there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LockedPath {
@@ -131,10 +108,44 @@ pub struct BuildDefinition {
     pub path: String,
     /// `SOURCE_DATE_EPOCH`: seconds since 1970, from the changelog (or the observed binNMU entry).
     pub source_date_epoch: i64,
-    /// The whole environment of the build.
+    /// The whole environment of the build, but for what belongs to the run: a rebuild appends
+    /// `parallel=<jobs>` to `DEB_BUILD_OPTIONS`. `SOURCE_DATE_EPOCH` is not among them, since
+    /// `dpkg-buildpackage` derives it from the changelog.
     pub env: BTreeMap<String, String>,
     /// Commands, each an argument vector, run in `path` in order.
     pub commands: Vec<Vec<String>>,
     /// Names of the artifacts that the build must leave beside `path`.
     pub expected: Vec<String>,
+}
+
+/// Name of the observation that holds the changelog entry of a binary-only rebuild (binNMU).
+pub const BINNMU_ENTRY: &str = "binnmu-changelog-entry";
+
+impl Lock {
+    /// The changelog entry to put before the first one of the source's `debian/changelog` before the
+    /// build, if the release is a binary-only rebuild: this text as it is (it ends in a line feed),
+    /// then one empty line, then the file's former content. The entry was read from the published
+    /// artifact, is listed as an observation, and decides the version, `SOURCE_DATE_EPOCH` and the
+    /// changelog in the packages; it reaches no program.
+    pub fn binnmu_entry(&self) -> Option<&str> {
+        self.observations.iter().find(|o| o.name == BINNMU_ENTRY).map(|o| o.value.as_str())
+    }
+
+    /// The packages' files, in the lock's order.
+    pub fn package_files(&self) -> Vec<LockedFile> {
+        self.packages.iter().map(LockedPackage::locked_file).collect()
+    }
+}
+
+impl LockedPackage {
+    /// The `.deb` as a file of an archive.
+    pub fn locked_file(&self) -> LockedFile {
+        LockedFile {
+            name: self.file.path.rsplit('/').next().unwrap_or_default().to_owned(),
+            archive: self.file.archive.clone(),
+            path: self.file.path.clone(),
+            size: self.file.size,
+            digest: self.file.digest.clone(),
+        }
+    }
 }

@@ -1,4 +1,5 @@
 //! From a component's release to a locked build environment.
 
+pub mod debian;
 pub mod lock;
 pub mod root_fs;

@@ -7,6 +7,7 @@ pub mod archive;
 pub mod compare;
 pub mod component;
 pub mod deployment;
+pub mod debian;
 pub mod fetch;
 pub mod observe;
 pub mod rebuild;

@@ -1,1 +1,3 @@
 //! Obtains authenticated source.
+
+pub mod debian;
