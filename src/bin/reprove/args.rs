@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Observe(crate::commands::observe::Observe),
     /// Judge a deployment's own configuration files and flags against the security model.
     CheckConfig(crate::commands::check_config::CheckConfig),
+    /// Resolve a release's build environment from the signed archive and write it as a lock.
+    Lock(crate::commands::lock::Lock),
     /// Look after the store of downloaded and made files.
     Store(crate::commands::store::Store),
     /// Write a shell completion script to standard output.

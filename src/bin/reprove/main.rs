@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod debian;
 mod exit;
 mod host;
 mod key;

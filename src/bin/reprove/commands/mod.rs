@@ -2,6 +2,7 @@
 
 pub(crate) mod check_config;
 pub(crate) mod completions;
+pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod observe;
 pub(crate) mod store;
@@ -15,6 +16,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
         Command::Observe(command) => command.run(args),
         Command::CheckConfig(command) => command.run(args),
+        Command::Lock(command) => command.run(args),
         Command::Store(command) => command.run(args),
         Command::Completions(command) => command.run(args),
         Command::Man(command) => command.run(args),

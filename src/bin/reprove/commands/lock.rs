@@ -1,0 +1,177 @@
+//! `reprove lock`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use reprove::component::{Component, ComponentError};
+use reprove::environment::debian::{EnvironmentError, ResolveRequest, resolve};
+use reprove::environment::lock::{Lock as Locked, LockedIndex};
+use reprove::limits::debian::DebianLimits;
+use reprove::observation::Observation;
+use reprove::source::debian::{Access, DebianError, MirrorError};
+use serde::Serialize;
+
+use crate::args::{Args, Format};
+use crate::debian::{self, MirrorArgs};
+use crate::exit::Exit;
+use crate::host;
+use crate::render::{self, Failure};
+
+/// Resolve a release's build environment from the signed archive and write it as a lock.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Lock {
+    /// What to lock: `name` (its first release), `name@version` or a package URL.
+    #[arg(value_name = "COMPONENT[@VERSION]", required_unless_present = "all")]
+    components: Vec<String>,
+
+    /// Every release of every component.
+    #[arg(long, conflicts_with = "components")]
+    all: bool,
+
+    #[command(flatten)]
+    mirrors: MirrorArgs,
+
+    /// The apt-get that chooses the packages; it is only asked to simulate.
+    #[arg(long, value_name = "PROGRAM", default_value = "apt-get")]
+    apt_get: PathBuf,
+}
+
+/// The result, one for each lock.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Written {
+    component: String,
+    purl: String,
+    lock: PathBuf,
+    /// Whether the file is another one than before.
+    changed: bool,
+    packages: usize,
+    source_files: usize,
+    published: Vec<String>,
+    indexes: Vec<LockedIndex>,
+    observations: Vec<Observation>,
+}
+
+impl Lock {
+    pub(crate) fn run(&self, args: &Args) -> Result<Exit, Failure> {
+        let chosen = self.chosen(args).map_err(component_failure)?;
+        let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());
+        let mirrors = self.mirrors.mirrors()?;
+        let keyring = debian::archive_keyring(args)?;
+        let scratch = args.work_dir()?;
+        let limits = DebianLimits::DEFAULT;
+        let access =
+            Access { mirrors: &mirrors, fetcher: &fetcher, store: &store, observer: &progress, limits };
+        let mut written = Vec::new();
+        for (component, purl) in &chosen {
+            let release = component.release(Some(purl)).map_err(component_failure)?;
+            let Some(debian) = release.debian() else { continue };
+            let request = ResolveRequest {
+                component: &component.name,
+                release,
+                debian,
+                archive_keyring: &keyring,
+                as_of: host::now(),
+                apt_get: &self.apt_get,
+                scratch: &scratch,
+            };
+            let lock = resolve(&access, &request).map_err(failure)?;
+            let path = component.lock_path(release);
+            let bytes = lock.to_bytes().unwrap_or_default();
+            let changed = std::fs::read(&path).map_or(true, |old| old != bytes);
+            if changed {
+                lock.write(&path).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+            }
+            written.push(result(lock, &path, changed));
+        }
+        match args.format {
+            Format::Json => render::answer(&render::json(&written)?, Exit::Pass),
+            Format::Text => render::answer(&text(&written), Exit::Pass),
+        }
+    }
+
+    /// Each component with the package URL of the release to lock.
+    fn chosen(&self, args: &Args) -> Result<Vec<(Component, String)>, ComponentError> {
+        if self.all {
+            let all = Component::all(&args.root)?;
+            let releases = |c: Component| {
+                let purls: Vec<_> = c.releases.iter().map(|r| r.purl.to_string()).collect();
+                purls.into_iter().map(move |purl| (c.clone(), purl))
+            };
+            return Ok(all.into_iter().flat_map(releases).collect());
+        }
+        let find = |text: &String| {
+            Component::find(&args.root, text).map(|(component, release)| (component, release.purl.to_string()))
+        };
+        self.components.iter().map(find).collect()
+    }
+}
+
+fn component_failure(error: ComponentError) -> Failure {
+    let exit = match error {
+        ComponentError::Read { .. } => Exit::CouldNotLook,
+        _ => Exit::Usage,
+    };
+    Failure::new(error, exit)
+}
+
+/// What the archive does not have, or no longer, is a matter of the definition; an index that is
+/// refused is evidence against it; all else could not be looked at.
+fn failure(error: EnvironmentError) -> Failure {
+    let exit = match &error {
+        EnvironmentError::PublishedNotListed { .. }
+        | EnvironmentError::Unsatisfiable { .. }
+        | EnvironmentError::Archive(
+            DebianError::SourceNotListed { .. }
+            | DebianError::NoIndexPart { .. }
+            | DebianError::Mirror(MirrorError::None { .. }),
+        ) => Exit::Usage,
+        EnvironmentError::Archive(
+            DebianError::OpenPgp { .. }
+            | DebianError::NotVouchedFor { .. }
+            | DebianError::Refuted { .. }
+            | DebianError::WrongSuite { .. }
+            | DebianError::Expired { .. }
+            | DebianError::Field { .. }
+            | DebianError::Stanza { .. }
+            | DebianError::DscDisagrees { .. },
+        ) => Exit::Fail,
+        _ => Exit::CouldNotLook,
+    };
+    Failure::new(error, exit)
+}
+
+fn result(lock: Locked, path: &Path, changed: bool) -> Written {
+    Written {
+        component: lock.component,
+        purl: lock.purl,
+        lock: path.to_path_buf(),
+        changed,
+        packages: lock.packages.len(),
+        source_files: lock.source.files.len(),
+        published: lock.published.into_iter().map(|f| f.name).collect(),
+        indexes: lock.indexes,
+        observations: lock.observations,
+    }
+}
+
+fn text(written: &[Written]) -> String {
+    let mut text = String::new();
+    for w in written {
+        let suites: Vec<&str> = w.indexes.iter().map(|i| i.suite.as_str()).collect();
+        let state = if w.changed { "written" } else { "unchanged" };
+        let _ = writeln!(text, "{}\n", w.purl);
+        let _ = writeln!(text, "  indexes       verified    {}", suites.join(", "));
+        let _ = writeln!(text, "  source        listed      {} files", w.source_files);
+        let _ = writeln!(text, "  environment   resolved    {} packages", w.packages);
+        let _ = writeln!(text, "  published     listed      {}", w.published.join(", "));
+        for o in &w.observations {
+            let _ = writeln!(text, "  observation   {}, {}", o.name, o.effect);
+            for line in o.value.lines().filter(|l| !l.trim().is_empty()) {
+                let _ = writeln!(text, "                  {}", line.trim_end());
+            }
+        }
+        let _ = writeln!(text, "  lock          {state:<11} {}\n", w.lock.display());
+    }
+    text
+}
