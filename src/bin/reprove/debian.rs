@@ -41,7 +41,9 @@ enum FileError {
     #[error("cannot read the keyring `{}`", path.display())]
     #[diagnostic(
         code(cli::keyring),
-        help("name the folder that holds `policies/` with `--root DIR`, or an existing file with `--keyring FILE`")
+        help(
+            "name the folder that holds `policies/` with `--root DIR`, or an existing file with `--keyring FILE`"
+        )
     )]
     Keyring {
         path: PathBuf,

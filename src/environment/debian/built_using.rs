@@ -67,7 +67,9 @@ pub(super) fn observation(
                     let found = found.iter().copied().collect::<Vec<_>>().join(", ");
                     others.push(format!("{source} (= {version}): resolved {found}"));
                 }
-                None => others.push(format!("{source} (= {version}): no package of it is in the environment")),
+                None => {
+                    others.push(format!("{source} (= {version}): no package of it is in the environment"))
+                }
             }
         }
     }
@@ -82,7 +84,10 @@ pub(super) fn observation(
     Some(Observation {
         name: "built-using".to_owned(),
         value,
-        read_from: format!("`Built-Using` and `Static-Built-Using` of {} in the signed index", names.join(", ")),
+        read_from: format!(
+            "`Built-Using` and `Static-Built-Using` of {} in the signed index",
+            names.join(", ")
+        ),
         effect: match pins {
             [] => "compared with the environment; nothing in it was chosen by it".to_owned(),
             pins => format!("pinned in the environment: {}", pins.join(", ")),
@@ -119,8 +124,16 @@ mod tests {
         let list = "a (= 1), b (= 1), c (= 1), d (= 1)";
         let published = [record("p", "1", "p", Some(list))];
         let named = named(&published);
-        let chosen = [record("a-dev", "1", "a", None), record("b-dev", "2", "b", None), record("c-dev", "2", "c", None)];
-        let listed = [record("b-dev", "1", "b", None), record("b-dev", "2", "b", None), record("c-dev", "2", "c", None)];
+        let chosen = [
+            record("a-dev", "1", "a", None),
+            record("b-dev", "2", "b", None),
+            record("c-dev", "2", "c", None),
+        ];
+        let listed = [
+            record("b-dev", "1", "b", None),
+            record("b-dev", "2", "b", None),
+            record("c-dev", "2", "c", None),
+        ];
         let pins = pins(&named, &chosen, &listed);
         assert_eq!(pins, ["b-dev (= 1)"]);
         let told = observation(&named, &chosen, &published, &pins);

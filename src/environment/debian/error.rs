@@ -7,8 +7,8 @@ use miette::Diagnostic;
 
 use crate::archive::ArchiveError;
 use crate::environment::lock::LockError;
-use crate::source::debian::deb822::Deb822Error;
 use crate::source::debian::DebianError;
+use crate::source::debian::deb822::Deb822Error;
 use crate::store::StoreError;
 
 /// Why an environment could not be resolved or obtained.
@@ -45,7 +45,9 @@ pub enum EnvironmentError {
     #[error("`{}` cannot be started", program.display())]
     #[diagnostic(
         code(environment::no_apt),
-        help("write the lock on a machine that has apt (Debian and its relatives; elsewhere in a container) and commit it; `reprove rebuild` and `reprove audit` need only the lock")
+        help(
+            "write the lock on a machine that has apt (Debian and its relatives; elsewhere in a container) and commit it; `reprove rebuild` and `reprove audit` need only the lock"
+        )
     )]
     NoApt {
         /// The program.
@@ -58,7 +60,9 @@ pub enum EnvironmentError {
     #[error("`apt-get` finds no set of packages that satisfies the build dependencies: {said}")]
     #[diagnostic(
         code(environment::unsatisfiable),
-        help("check that the definition's `suites` hold all that `Build-Depends` names; the suite may have moved on past this source")
+        help(
+            "check that the definition's `suites` hold all that `Build-Depends` names; the suite may have moved on past this source"
+        )
     )]
     Unsatisfiable {
         /// The last lines of what it said.
@@ -80,7 +84,9 @@ pub enum EnvironmentError {
     #[error("`apt-get` names `{package}` {version} {architecture}, which no signed index has")]
     #[diagnostic(
         code(environment::resolver_answer),
-        help("this version of apt answers in a form that is not understood; report it with the output of `apt-get --version`")
+        help(
+            "this version of apt answers in a form that is not understood; report it with the output of `apt-get --version`"
+        )
     )]
     NotInIndex {
         /// Its name.
@@ -134,7 +140,9 @@ pub enum EnvironmentError {
     #[error("`{file}`: {detail}")]
     #[diagnostic(
         code(environment::changelog),
-        help("the release cannot be dated without its changelog; check that the definition names the right source and binaries")
+        help(
+            "the release cannot be dated without its changelog; check that the definition names the right source and binaries"
+        )
     )]
     Changelog {
         /// Where it was looked for.
@@ -157,7 +165,10 @@ pub enum EnvironmentError {
 }
 
 impl EnvironmentError {
-    pub(super) fn scratch(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn scratch(
+        action: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Scratch { action, path, source }
     }

@@ -41,8 +41,8 @@ use crate::event::{Event, Stage};
 use crate::observation::Observation;
 use crate::source::debian::deb822::{Reader, Stanza};
 use crate::source::debian::{
-    Access, BinaryRecord, IndexKind, LockedFile, Offered, SignedIndex, SourceRecord,
-    fetch_files, find_source, signed_index,
+    Access, BinaryRecord, IndexKind, LockedFile, Offered, SignedIndex, SourceRecord, fetch_files,
+    find_source, signed_index,
 };
 use crate::verify::openpgp::Keyring;
 use apt::{Apt, Chosen, Scope};
@@ -252,7 +252,10 @@ impl Lists {
                         request.release.version, debian.source_package, debian.source_version
                     ),
                     suites: debian.suites.clone(),
-                    found: candidates.iter().map(|(suite, r)| format!("`{}` in {suite}", r.version)).collect(),
+                    found: candidates
+                        .iter()
+                        .map(|(suite, r)| format!("`{}` in {suite}", r.version))
+                        .collect(),
                 });
             };
             published.push(record.clone());
@@ -262,10 +265,7 @@ impl Lists {
 
     /// The index's records of what apt chose, ordered by name and architecture, and all records of
     /// packages of these names.
-    fn records(
-        &self,
-        chosen: &[Chosen],
-    ) -> Result<(Vec<BinaryRecord>, Vec<BinaryRecord>), EnvironmentError> {
+    fn records(&self, chosen: &[Chosen]) -> Result<(Vec<BinaryRecord>, Vec<BinaryRecord>), EnvironmentError> {
         let names: BTreeSet<&str> = chosen.iter().map(|c| c.name.as_str()).collect();
         let mut listed: Vec<BinaryRecord> = Vec::new();
         self.each(|stanza, index, what| {
@@ -333,11 +333,13 @@ fn dated(
         false => vec![format!("{doc}/changelog.Debian.gz"), format!("{doc}/changelog.gz")],
     };
     let text = changelog::from_deb(&object, &deb.name, &wanted, &access.limits)?;
-    let text = text.ok_or_else(|| changelog_error(&deb.name, &format!("it has no `{}`", wanted.join("` or `"))))?;
+    let text =
+        text.ok_or_else(|| changelog_error(&deb.name, &format!("it has no `{}`", wanted.join("` or `"))))?;
     let entry = Entry::first(&text, &deb.name, &access.limits)?;
     let version = if binnmu { &request.release.version } else { &debian.source_version };
     if entry.source != debian.source_package || entry.version != *version {
-        let found = format!("its changelog begins with {} {}, expected {version}", entry.source, entry.version);
+        let found =
+            format!("its changelog begins with {} {}, expected {version}", entry.source, entry.version);
         return Err(changelog_error(&deb.name, &found));
     }
     let read_from = format!("{}: {}", deb.name, wanted.join(" or "));
@@ -363,10 +365,7 @@ fn dated(
 
 /// The date of the source's own changelog; `None` where its packaging is not to be had or holds it in a
 /// form that is not an archive (source format 1.0).
-fn date_of_source(
-    access: &Access<'_>,
-    source: &SourceRecord,
-) -> Result<Option<Timestamp>, EnvironmentError> {
+fn date_of_source(access: &Access<'_>, source: &SourceRecord) -> Result<Option<Timestamp>, EnvironmentError> {
     let native = source.format.contains("native");
     let holds = |f: &&LockedFile| match native {
         true => f.name.contains(".tar."),

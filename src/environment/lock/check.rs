@@ -74,7 +74,12 @@ impl Checked<'_> {
         let purl = lock.purl.parse::<PackageUrl>();
         self.require(purl.is_ok(), "`purl`", &lock.purl, "a package URL in its canonical spelling")?;
         for index in &lock.indexes {
-            self.require(is_package_name(&index.suite), "a suite in `indexes`", &index.suite, "a suite's name")?;
+            self.require(
+                is_package_name(&index.suite),
+                "a suite in `indexes`",
+                &index.suite,
+                "a suite's name",
+            )?;
             let date = index.date.parse::<jiff::Timestamp>();
             self.require(date.is_ok(), "a date in `indexes`", &index.date, "a time as in RFC 3339")?;
         }
@@ -88,7 +93,12 @@ impl Checked<'_> {
         self.require(descriptions == 1, "the number of `.dsc` files in `source`", &count, "one")?;
         self.files("published", &lock.published)?;
         let count = lock.published.len().to_string();
-        self.require(!lock.published.is_empty(), "the number of files in `published`", &count, "at least one")?;
+        self.require(
+            !lock.published.is_empty(),
+            "the number of files in `published`",
+            &count,
+            "at least one",
+        )?;
         self.packages(lock)?;
         self.build(lock)
     }
@@ -298,16 +308,25 @@ mod tests {
         assert_eq!(lock().binnmu_entry(), Some("hello (1) x\n"));
         let text = String::from_utf8(bytes).unwrap();
         let row = text.lines().find(|l| l.contains("\"adduser\"")).unwrap();
-        assert!(row.starts_with("    {\"name\": \"adduser\", \"version\": \"1\"") && row.ends_with("},"), "{row}");
+        assert!(
+            row.starts_with("    {\"name\": \"adduser\", \"version\": \"1\"") && row.ends_with("},"),
+            "{row}"
+        );
         assert!(text.starts_with("{\n  \"schema\": 1,\n  \"component\": \"hello\",\n"), "{text}");
     }
 
     #[test]
     fn unknown_keys_are_refused_at_every_level() {
         let text = String::from_utf8(lock().to_bytes().unwrap()).unwrap();
-        for key in ["\"component\"", "\"suite\"", "\"name\": \"hello\"", "\"name\": \"adduser\"",
-            "\"name\": \"hello_2.10-3.dsc\"", "\"architecture\": \"amd64\"", "\"name\": \"binnmu"]
-        {
+        for key in [
+            "\"component\"",
+            "\"suite\"",
+            "\"name\": \"hello\"",
+            "\"name\": \"adduser\"",
+            "\"name\": \"hello_2.10-3.dsc\"",
+            "\"architecture\": \"amd64\"",
+            "\"name\": \"binnmu",
+        ] {
             let changed = text.replacen(key, &format!("\"surplus\": 1, {key}"), 1);
             assert_ne!(changed, text);
             let error = parse("l", changed.as_bytes()).unwrap_err();

@@ -76,7 +76,9 @@ pub enum LockError {
     #[error("`{file}`: {at} is `{}`, expected {expected}", found.escape_debug())]
     #[diagnostic(
         code(lock::value),
-        help("restore the file from version control, or write it again with `reprove lock` and review the difference")
+        help(
+            "restore the file from version control, or write it again with `reprove lock` and review the difference"
+        )
     )]
     Value {
         /// Which file.

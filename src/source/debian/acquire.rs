@@ -90,10 +90,8 @@ fn missing(
     let mut unknown = BTreeSet::new();
     let most = wanted.iter().map(|(_, urls)| urls.len()).max().unwrap_or(0);
     for n in 0..most {
-        let asked: Vec<(usize, String)> = left
-            .iter()
-            .filter_map(|i| Some((*i, wanted.get(*i)?.1.get(n)?.clone())))
-            .collect();
+        let asked: Vec<(usize, String)> =
+            left.iter().filter_map(|i| Some((*i, wanted.get(*i)?.1.get(n)?.clone()))).collect();
         let urls: Vec<String> = asked.iter().map(|(_, url)| url.clone()).collect();
         for ((index, _), answer) in asked.iter().zip(access.fetcher.availability(&urls)) {
             match answer {

@@ -80,15 +80,17 @@ impl<R: BufRead> Reader<R> {
             self.text.push_str(line);
             self.text.push('\n');
             if line.starts_with([' ', '\t']) {
-                let (_, value) = self.fields.last_mut().ok_or_else(|| {
-                    Deb822Error::Malformed { line: self.line, detail: "a continuation before any field" }
+                let (_, value) = self.fields.last_mut().ok_or_else(|| Deb822Error::Malformed {
+                    line: self.line,
+                    detail: "a continuation before any field",
                 })?;
                 value.end = self.text.len();
                 continue;
             }
             let (name, _) = line.split_once(':').ok_or_else(|| wrong("a line without a colon"))?;
             // deb822(5): printable US-ASCII but space and colon, not beginning with `#` or `-`.
-            if name.is_empty() || name.starts_with(['#', '-']) || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            if name.is_empty() || name.starts_with(['#', '-']) || !name.bytes().all(|b| b.is_ascii_graphic())
+            {
                 return Err(wrong("a field name with forbidden characters"));
             }
             if self.fields.iter().any(|(n, _)| {
@@ -98,7 +100,11 @@ impl<R: BufRead> Reader<R> {
                 return Err(wrong("a field given twice"));
             }
             if self.fields.len() == self.fields_max {
-                return Err(Deb822Error::Limit { line: self.line, limit: "fields_max", max: self.fields_max });
+                return Err(Deb822Error::Limit {
+                    line: self.line,
+                    limit: "fields_max",
+                    max: self.fields_max,
+                });
             }
             if self.fields.is_empty() {
                 first_line = self.line;

@@ -29,7 +29,9 @@ pub enum DebianError {
     #[error("the signature of `{what}` cannot be checked")]
     #[diagnostic(
         code(debian::signature_unreadable),
-        help("fetch it again, or from another mirror with `--mirror URL`; it is damaged or was tampered with")
+        help(
+            "fetch it again, or from another mirror with `--mirror URL`; it is damaged or was tampered with"
+        )
     )]
     OpenPgp {
         /// Which file.
@@ -42,7 +44,9 @@ pub enum DebianError {
     #[error("no signature of `{what}` is good: {}", list(signatures))]
     #[diagnostic(
         code(debian::index_not_vouched_for),
-        help("ask another mirror with `--mirror URL`; if the archive has new keys, review and replace `policies/trust/debian-archive-keyring.pgp`")
+        help(
+            "ask another mirror with `--mirror URL`; if the archive has new keys, review and replace `policies/trust/debian-archive-keyring.pgp`"
+        )
     )]
     NotVouchedFor {
         /// Which file.
@@ -80,7 +84,9 @@ pub enum DebianError {
     #[error("`{what}` was valid until {valid_until}, and it is {as_of}")]
     #[diagnostic(
         code(debian::index_expired),
-        help("ask another mirror with `--mirror URL`, since this one has stopped following the archive; or set the clock if it is wrong")
+        help(
+            "ask another mirror with `--mirror URL`, since this one has stopped following the archive; or set the clock if it is wrong"
+        )
     )]
     Expired {
         /// Which file.
@@ -94,7 +100,9 @@ pub enum DebianError {
     #[error("`{what}` is dated {date}, and it is {as_of}")]
     #[diagnostic(
         code(debian::index_from_the_future),
-        help("set the clock: it is behind the archive's; whether the index has expired cannot be told with it")
+        help(
+            "set the clock: it is behind the archive's; whether the index has expired cannot be told with it"
+        )
     )]
     FromTheFuture {
         /// Which file.
@@ -133,7 +141,9 @@ pub enum DebianError {
     #[error("`{what}` lists no `{path}` by SHA-256")]
     #[diagnostic(
         code(debian::index_part),
-        help("check the release's `suites` and `architecture` in its definition; the suite may not carry them")
+        help(
+            "check the release's `suites` and `architecture` in its definition; the suite may not carry them"
+        )
     )]
     NoIndexPart {
         /// Which file.
@@ -177,7 +187,9 @@ pub enum DebianError {
     #[error("`{dsc}` and the signed index disagree on `{file}`")]
     #[diagnostic(
         code(debian::dsc_disagrees),
-        help("write the lock again with `reprove lock`; if they still disagree, the archive is inconsistent: tell its maintainers")
+        help(
+            "write the lock again with `reprove lock`; if they still disagree, the archive is inconsistent: tell its maintainers"
+        )
     )]
     DscDisagrees {
         /// The `.dsc`.

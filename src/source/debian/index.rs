@@ -192,8 +192,9 @@ pub struct BinaryRecord {
 impl BinaryRecord {
     /// Takes a stanza of `Packages`.
     pub fn of(stanza: &Stanza<'_>, archive: Archive, what: &str) -> Result<Self, DebianError> {
-        let required =
-            |field| stanza.require(field).map_err(|source| DebianError::Stanza { what: what.to_owned(), source });
+        let required = |field| {
+            stanza.require(field).map_err(|source| DebianError::Stanza { what: what.to_owned(), source })
+        };
         let wrong = |detail| DebianError::Field { what: what.to_owned(), detail };
         let (name, version) = (required("Package")?, required("Version")?);
         let (source, source_version) = source_of(stanza, name, version);
@@ -215,9 +216,7 @@ impl BinaryRecord {
                 name: file.to_owned(),
                 archive: archive.name().to_owned(),
                 path: path.to_owned(),
-                size: size
-                    .parse()
-                    .map_err(|_| wrong(format!("`{}` is not a size", size.escape_debug())))?,
+                size: size.parse().map_err(|_| wrong(format!("`{}` is not a size", size.escape_debug())))?,
                 digest: Digest::from_hex(Algorithm::Sha256, required("SHA256")?)
                     .map_err(|e| wrong(e.to_string()))?,
             },

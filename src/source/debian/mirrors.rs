@@ -140,7 +140,15 @@ impl Mirrors {
         let base = suite.split(['-', '/']).next().unwrap_or_default();
         let rest = suite.get(base.len()..).unwrap_or_default();
         let debians = [
-            "bullseye", "bookworm", "trixie", "forky", "sid", "unstable", "testing", "stable", "oldstable",
+            "bullseye",
+            "bookworm",
+            "trixie",
+            "forky",
+            "sid",
+            "unstable",
+            "testing",
+            "stable",
+            "oldstable",
             "oldoldstable",
         ];
         let extensions = ["", "-updates", "-proposed-updates", "-backports", "-security", "/updates"];
@@ -227,7 +235,9 @@ pub enum MirrorError {
     #[error("no mirror of the archive `{archive}` is known")]
     #[diagnostic(
         code(debian::no_mirror),
-        help("name one: `--mirror URL` for `debian`, `--mirror security=URL` for `debian-security`; a host with an apt configuration for Debian needs neither")
+        help(
+            "name one: `--mirror URL` for `debian`, `--mirror security=URL` for `debian-security`; a host with an apt configuration for Debian needs neither"
+        )
     )]
     None {
         /// Which archive.
@@ -237,7 +247,9 @@ pub enum MirrorError {
     #[error("`{found}` is not the address of a mirror, expected `http://`, `https://` or `file:///`")]
     #[diagnostic(
         code(debian::mirror_address),
-        help("give the folder that holds `dists/` and `pool/`, e.g. `--mirror https://mirror.example/debian`")
+        help(
+            "give the folder that holds `dists/` and `pool/`, e.g. `--mirror https://mirror.example/debian`"
+        )
     )]
     Address {
         /// As given.
@@ -245,7 +257,10 @@ pub enum MirrorError {
     },
     /// A `.sources` file breaks the rules.
     #[error("the apt configuration `{file}` cannot be read")]
-    #[diagnostic(code(debian::apt_configuration), help("mend `{file}`, or name the mirror with `--mirror URL`"))]
+    #[diagnostic(
+        code(debian::apt_configuration),
+        help("mend `{file}`, or name the mirror with `--mirror URL`")
+    )]
     Malformed {
         /// Which file.
         file: String,

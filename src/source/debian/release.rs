@@ -166,7 +166,9 @@ pub(super) fn checksum_line(line: &str) -> Result<(Digest, u64, &str), String> {
 fn date_field(stanza: &Stanza<'_>, field: &str) -> Result<Option<Timestamp>, String> {
     stanza
         .get(field)
-        .map(|text| parse_date(text).ok_or_else(|| format!("`{field}` is no date: `{}`", text.escape_debug())))
+        .map(|text| {
+            parse_date(text).ok_or_else(|| format!("`{field}` is no date: `{}`", text.escape_debug()))
+        })
         .transpose()
 }
 

@@ -101,7 +101,8 @@ impl Lock {
             return Ok(all.into_iter().flat_map(releases).collect());
         }
         let find = |text: &String| {
-            Component::find(&args.root, text).map(|(component, release)| (component, release.purl.to_string()))
+            Component::find(&args.root, text)
+                .map(|(component, release)| (component, release.purl.to_string()))
         };
         self.components.iter().map(find).collect()
     }
