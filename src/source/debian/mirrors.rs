@@ -193,7 +193,7 @@ impl Mirrors {
         }
         // An explicit mirror for security goes before one that was only derived.
         for text in given.iter().rev() {
-            if let Some((("security" | "debian-security"), url)) = text.split_once('=') {
+            if let Some(("security" | "debian-security", url)) = text.split_once('=') {
                 let url = url.trim_end_matches('/').to_owned();
                 self.security.retain(|b| *b != url);
                 self.security.insert(0, url);
