@@ -5,7 +5,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: audit test setup clean
+.PHONY: audit test bench setup clean
 
 audit:
 	@.ci/setup build
@@ -19,6 +19,13 @@ test:
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	$(CARGO) check --release --locked --no-default-features
 	$(CARGO) test --release --locked --no-fail-fast
+
+# Speed and memory against the peers, as ratios in one run; fetches what it works on by the host's apt.
+bench:
+	@.ci/setup build
+	tests/bench/setup $(TARGET)/bench
+	$(CARGO) build --release --locked
+	REPROVE_BENCH_DIR=$(TARGET)/bench $(CARGO) run --release --locked --example bench
 
 # Says what is missing on this machine.
 setup:

@@ -6,8 +6,8 @@
 pub mod archive;
 pub mod compare;
 pub mod component;
-pub mod deployment;
 pub mod debian;
+pub mod deployment;
 pub mod fetch;
 pub mod observe;
 pub mod rebuild;

@@ -7,8 +7,8 @@
     clippy::print_stdout
 )]
 
-mod cli;
 mod attestation_corpus;
+mod cli;
 mod compare_stamped;
 mod conventions;
 mod deployment;
