@@ -2,7 +2,10 @@
 //! compare. Nothing here writes a file: names are bytes and are never joined to a path.
 
 pub mod ar;
+pub mod bytes;
 pub mod compression;
+pub mod cpio;
 mod error;
+pub mod tar;
 
 pub use error::ArchiveError;

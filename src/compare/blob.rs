@@ -26,6 +26,37 @@ pub(crate) struct Blob {
 enum Source {
     Memory(Arc<Vec<u8>>),
     File(Arc<Held>),
+    Scratch(Arc<ScratchFile>),
+}
+
+/// One unlinked temporary file that takes many parked members, one after the other.
+#[derive(Debug)]
+pub(crate) struct ScratchFile {
+    file: File,
+    end: std::sync::atomic::AtomicU64,
+}
+
+impl ScratchFile {
+    pub(crate) fn new(directory: &Path) -> Result<Self, Stop> {
+        Ok(Self { file: temporary(directory)?, end: std::sync::atomic::AtomicU64::new(0) })
+    }
+
+    /// Appends a blob's bytes.
+    pub(crate) fn take(self: &Arc<Self>, blob: &Blob) -> Result<Blob, Stop> {
+        let start = self.end.fetch_add(blob.len(), std::sync::atomic::Ordering::Relaxed);
+        let mut at = start;
+        let mut failed = None;
+        blob.each_chunk(|chunk| {
+            if failed.is_none() {
+                failed = self.file.write_all_at(chunk, at).err();
+                at += chunk.len() as u64;
+            }
+        })?;
+        match failed {
+            Some(error) => Err(Stop::Scratch(error)),
+            None => Ok(Blob::scratch(self, start, blob.len())),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -59,6 +90,19 @@ impl Blob {
         self.len
     }
 
+    /// A part of an unlinked temporary file.
+    pub(crate) fn scratch(file: &Arc<ScratchFile>, start: u64, len: u64) -> Self {
+        Self { source: Source::Scratch(Arc::clone(file)), start, len }
+    }
+
+    /// How much memory its bytes take.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        match &self.source {
+            Source::Memory(bytes) => bytes.len() as u64,
+            Source::File(_) | Source::Scratch(_) => 0,
+        }
+    }
+
     /// A part; what lies outside is cut off.
     pub(crate) fn slice(&self, from: u64, len: u64) -> Self {
         let from = from.min(self.len);
@@ -86,10 +130,15 @@ impl Blob {
                 }
                 Ok(part.len())
             }
-            Source::File(held) => {
+            Source::File(_) | Source::Scratch(_) => {
+                let file = match &self.source {
+                    Source::File(held) => &held.file,
+                    Source::Scratch(scratch) => &scratch.file,
+                    Source::Memory(_) => return Ok(0),
+                };
                 let mut done = 0;
                 while let Some(rest) = buffer.get_mut(done..).filter(|r| !r.is_empty()) {
-                    match held.file.read_at(rest, at + done as u64) {
+                    match file.read_at(rest, at + done as u64) {
                         Ok(0) => break,
                         Ok(n) => done += n,
                         Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -221,6 +270,18 @@ impl Blob {
 pub(crate) struct BlobReader {
     blob: Blob,
     at: u64,
+}
+
+impl BlobReader {
+    /// How far the blob has been read.
+    pub(crate) const fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// A fresh buffered reader that begins at a place.
+    pub(crate) fn reopen(&self, at: u64) -> io::BufReader<Self> {
+        io::BufReader::with_capacity(CHUNK, Self { blob: self.blob.clone(), at })
+    }
 }
 
 impl Read for BlobReader {

@@ -64,6 +64,16 @@ pub enum CompareError {
         #[source]
         source: std::io::Error,
     },
+    /// A view could not be written.
+    #[error("cannot write `{}`", path.display())]
+    #[diagnostic(code(compare::write), help("check that its folder exists and may be written to"))]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// The ledger is not right.
     #[error("ledger `{}`: {detail}", path.display())]
     #[diagnostic(

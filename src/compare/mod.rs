@@ -14,10 +14,17 @@ mod blob;
 mod budget;
 mod cause;
 mod comparators;
+mod decode;
 mod error;
+mod ledger;
+mod log;
+mod members;
+mod patterns;
 mod result;
 mod stop;
+pub mod view;
 mod walk;
+mod xz_blocks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +32,7 @@ use std::sync::Arc;
 pub use budget::Deadline;
 pub use cause::{Cause, Tier, UnknownCause};
 pub use error::CompareError;
+pub use ledger::Ledger;
 pub use result::{
     Acceptance, Answer, Class, Comparison, Confidence, Difference, LedgerNotice, LedgerState, Masked,
     Original, Pass, RECORDED_INPUT_FIELDS, ResidueItem, Side, Stopped,
@@ -33,6 +41,9 @@ pub use result::{
 use crate::artifact::{Published, Rebuilt};
 use crate::digest::Algorithm;
 pub use crate::limits::compare::CompareLimits;
+
+/// The JSON Schema of [`Comparison`].
+pub const SCHEMA_JSON: &str = include_str!("schema.json");
 
 /// What a comparison may do.
 #[derive(Debug, Clone)]

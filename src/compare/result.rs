@@ -1,4 +1,4 @@
-//! What a comparison says. The serialised form is published as a JSON Schema (`compare/schema.json`).
+//! What a comparison says. The serialised form is published as a JSON Schema ([`super::SCHEMA_JSON`]).
 
 use serde::{Deserialize, Serialize};
 

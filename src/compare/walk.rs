@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::blob::{Blob, CHUNK};
+use super::blob::{Blob, CHUNK, ScratchFile};
 use super::budget::Budget;
 use super::cause::{Cause, Tier};
 use super::error::CompareError;
@@ -39,8 +39,11 @@ pub(crate) struct Walk<'o> {
     pub(crate) changed: BTreeSet<String>,
     pub(crate) stops: Vec<Stopped>,
     pub(crate) masked: (Vec<String>, Vec<String>),
+    parking: Option<Arc<ScratchFile>>,
     report_bytes: u64,
     depth: u32,
+    /// What a container wants to know of its members, taken by the next archive comparator.
+    pub(crate) log: Option<super::log::MemberLog>,
     fatal: Option<Stop>,
 }
 
@@ -54,8 +57,10 @@ impl<'o> Walk<'o> {
             changed: BTreeSet::new(),
             stops: Vec::new(),
             masked: (Vec::new(), Vec::new()),
+            parking: None,
             report_bytes: 0,
             depth: 0,
+            log: None,
             fatal: None,
         }
     }
@@ -143,13 +148,29 @@ impl<'o> Walk<'o> {
             self.stopped(pair.path, stop, Side::Both);
         }
         self.depth -= 1;
-        if (self.differences.len(), self.stops.len()) == before && self.fatal.is_none() {
+        // A package that holds members back reports them itself, once it knows all of them.
+        let held = self.log.as_ref().is_some_and(|log| !log.held.is_empty());
+        if (self.differences.len(), self.stops.len()) == before && !held && self.fatal.is_none() {
             self.add(
                 Difference::exact(pair.path, Cause::Content)
                     .note("the bytes differ in a way that no field shows"),
             );
             self.changed.insert(pair.path.to_owned());
         }
+    }
+
+    /// Moves a member out of memory.
+    pub(crate) fn park(&mut self, blob: &Blob) -> Result<Blob, Stop> {
+        self.budget.scratch(blob.len())?;
+        let file = match &self.parking {
+            Some(file) => Arc::clone(file),
+            None => {
+                let file = Arc::new(ScratchFile::new(&self.scratch)?);
+                self.parking = Some(Arc::clone(&file));
+                file
+            }
+        };
+        file.take(blob)
     }
 
     /// Records a difference.

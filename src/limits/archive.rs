@@ -13,6 +13,10 @@ pub struct ArchiveLimits {
     pub members_max: u64,
     /// Length of a member's name or link target in bytes. Default 4096: Linux `PATH_MAX`.
     pub name_bytes_max: usize,
+    /// Bytes of one member's headers with their extensions (PAX records, long names, sparse maps).
+    /// Default 1 MiB: Linux allows 64 KiB of extended attributes a file (`XATTR_LIST_MAX`), and PAX
+    /// spells each of them out.
+    pub header_bytes_max: u64,
 }
 
 impl ArchiveLimits {
@@ -22,5 +26,6 @@ impl ArchiveLimits {
         decoder_memory_bytes_max: 256 << 20,
         members_max: 1_000_000,
         name_bytes_max: 4096,
+        header_bytes_max: 1 << 20,
     };
 }

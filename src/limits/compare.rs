@@ -45,6 +45,9 @@ pub struct CompareLimits {
 }
 
 impl CompareLimits {
+    /// No depth above this is taken from a caller: each layer costs stack, and a thread has 2 MiB.
+    pub const DEPTH_CEILING: u32 = 64;
+
     /// The documented defaults.
     pub const DEFAULT: Self = Self {
         expanded_bytes_max: 16 << 30,

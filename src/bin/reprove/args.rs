@@ -50,6 +50,8 @@ pub(crate) enum Command {
     CheckConfig(crate::commands::check_config::CheckConfig),
     /// Resolve a release's build environment from the signed archive and write it as a lock.
     Lock(crate::commands::lock::Lock),
+    /// Compare a published artifact with a rebuilt one and explain every difference.
+    Compare(Box<crate::commands::compare::Compare>),
     /// Look after the store of downloaded and made files.
     Store(crate::commands::store::Store),
     /// Write a shell completion script to standard output.

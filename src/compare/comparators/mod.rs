@@ -1,21 +1,33 @@
 //! The comparators, one format in each file, and the ordered list in which they are asked.
 
-pub(super) mod data;
+mod ar;
+mod bzip2;
+mod checksums;
+mod compressed;
+mod control;
+mod cpio;
+mod data;
+mod deb;
 pub(super) mod directory;
 mod gettext;
+mod gzip;
+mod lz4;
 mod macho;
 mod marshal;
 mod pe;
 mod png;
 mod pyc;
 mod stamped;
+mod tar;
+mod xz;
+mod zstd;
 
 use super::blob::Blob;
 use super::stop::Stop;
 use super::walk::{Pair, Walk};
+use crate::archive::compression::Compression;
 
-/// First bytes that recognition may look at: a tar header, and where ISO-like formats are not read,
-/// nothing needs more.
+/// First bytes that recognition may look at: two tar blocks.
 pub(crate) const HEAD_BYTES: usize = 1024;
 
 /// What recognition may look at.
@@ -40,24 +52,62 @@ pub(crate) struct Format {
 }
 
 /// All formats, most specific first.
-pub(crate) static FORMATS: &[Format] = &[
-    Format { id: "png", recognise: png::recognise, compare: png::compare },
-    Format { id: "pyc", recognise: pyc::recognise, compare: pyc::compare },
-    Format { id: "gettext", recognise: gettext::recognise, compare: gettext::compare },
-    Format { id: "pe", recognise: pe::recognise, compare: pe::compare },
-    Format { id: "mach-o", recognise: macho::recognise, compare: macho::compare },
+static FORMATS: &[&Format] = &[
+    &deb::FORMAT,
+    &ar::FORMAT,
+    &gzip::FORMAT,
+    &xz::FORMAT,
+    &zstd::FORMAT,
+    &bzip2::FORMAT,
+    &lz4::FORMAT,
+    &cpio::FORMAT,
+    &tar::FORMAT,
+    &Format { id: "png", recognise: png::recognise, compare: png::compare },
+    &Format { id: "pyc", recognise: pyc::recognise, compare: pyc::compare },
+    &Format { id: "gettext", recognise: gettext::recognise, compare: gettext::compare },
+    &Format { id: "pe", recognise: pe::recognise, compare: pe::compare },
+    &Format { id: "mach-o", recognise: macho::recognise, compare: macho::compare },
+    &control::FORMAT,
 ];
 
 fn recognise(name: &[u8], blob: &Blob) -> Result<Option<&'static Format>, Stop> {
     let head = blob.head(HEAD_BYTES)?;
     let probe = Probe { name, head: &head, blob };
-    Ok(FORMATS.iter().find(|f| (f.recognise)(&probe)))
+    Ok(FORMATS.iter().copied().find(|f| (f.recognise)(&probe)))
 }
 
 /// Hands two differing sides to the comparator of their format.
 pub(crate) fn dispatch(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
-    match (recognise(pair.name, pair.a)?, recognise(pair.name, pair.b)?) {
-        (Some(a), Some(b)) if a.id == b.id => (a.compare)(walk, pair),
-        _ => data::compare(walk, pair),
+    let (format_a, format_b) = (recognise(pair.name, pair.a)?, recognise(pair.name, pair.b)?);
+    if let (Some(a), Some(b)) = (format_a, format_b)
+        && a.id == b.id
+    {
+        return (a.compare)(walk, pair);
+    }
+    let compression = |blob: &Blob| -> Result<_, Stop> { Ok(Compression::recognise(&blob.head(6)?)) };
+    match (compression(pair.a)?, compression(pair.b)?) {
+        (Some(a), Some(b)) if a != b => compressed::formats(walk, pair, (a, b)),
+        _ => {
+            // One side is empty or cut off within what names its format.
+            for (format, blob, side) in [
+                (format_b, pair.a, super::result::Side::Published),
+                (format_a, pair.b, super::result::Side::Rebuilt),
+            ] {
+                if let Some(format) = format.filter(|f| f.id != "control" && f.id != "json")
+                    && blob.len() < 512
+                    && (if side == super::result::Side::Published { pair.b } else { pair.a })
+                        .head(usize::try_from(blob.len()).unwrap_or(512))?
+                        == blob.head(512)?
+                {
+                    return Err(Stop::truncated(format!(
+                        "{}: the file ends after {} bytes",
+                        format.id,
+                        blob.len()
+                    ))
+                    .on(side));
+                }
+            }
+            data::compare(walk, pair)
+        }
     }
 }

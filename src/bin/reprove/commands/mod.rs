@@ -1,6 +1,7 @@
 //! One file for each verb.
 
 pub(crate) mod check_config;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod lock;
 pub(crate) mod man;
@@ -17,6 +18,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Observe(command) => command.run(args),
         Command::CheckConfig(command) => command.run(args),
         Command::Lock(command) => command.run(args),
+        Command::Compare(command) => command.run(args),
         Command::Store(command) => command.run(args),
         Command::Completions(command) => command.run(args),
         Command::Man(command) => command.run(args),

@@ -1,0 +1,362 @@
+//! tar archives: every header field, every byte between and after the members.
+
+use std::io::Read;
+
+use super::super::cause::Cause;
+use super::super::log::MemberLog;
+use super::super::members::{self, Body, Found, Handler, Member, Members};
+use super::super::result::{Difference, Side};
+use super::super::stop::Stop;
+use super::super::walk::{Pair, Walk};
+use super::{Format, Probe};
+use crate::archive::ArchiveError;
+use crate::archive::tar::{Dialect, TarEntry, TarReader, looks_like};
+use crate::limits::archive::ArchiveLimits;
+use crate::limits::compare::CompareLimits;
+
+pub(crate) static FORMAT: Format = Format { id: "tar", recognise, compare };
+
+fn recognise(probe: &Probe<'_>) -> bool {
+    looks_like(probe.head)
+}
+
+fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
+    streams(walk, pair.path, pair.a.reader(), pair.b.reader())
+}
+
+/// Keys of PAX records that fields of an entry already show.
+const SHOWN: [&[u8]; 8] = [b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime"];
+
+/// Compares two tar streams.
+pub(crate) fn streams<R: Read>(walk: &mut Walk<'_>, path: &str, a: R, b: R) -> Result<(), Stop> {
+    let log = walk.log.take();
+    let limits = archive_limits(&walk.budget.limits);
+    let mut stream_a = Stream {
+        reader: TarReader::new(a, &limits),
+        padding: Vec::new(),
+        count: 0,
+        budget: walk.budget.clone(),
+    };
+    let mut stream_b = Stream {
+        reader: TarReader::new(b, &limits),
+        padding: Vec::new(),
+        count: 0,
+        budget: walk.budget.clone(),
+    };
+    let mut handler = TarHandler { log, links: Vec::new() };
+    let mut matched = members::pair(walk, path, (&mut stream_a, &mut stream_b), &mut handler);
+    for (shown, to_a, to_b, name) in std::mem::take(&mut handler.links) {
+        let (digests_a, digests_b) = &matched.digests;
+        let digest_a = digests_a.get(if to_a.is_empty() { &name } else { &to_a });
+        let digest_b = digests_b.get(if to_b.is_empty() { &name } else { &to_b });
+        let kind = |to: &[u8]| if to.is_empty() { "file".into() } else { [b"hard link to ", to].concat() };
+        let cause =
+            if digest_a.is_some() && digest_a == digest_b { Cause::TarHardlink } else { Cause::FileType };
+        walk.add(Difference::exact(&shown, cause).values(kind(&to_a), kind(&to_b)));
+    }
+    if let Some(mut log) = handler.log.take() {
+        for found in &matched.removed {
+            log.take(&found.name, found.blob.as_ref(), None)?;
+        }
+        for found in &matched.added {
+            log.take(&found.name, None, found.blob.as_ref())?;
+        }
+        walk.log = Some(log);
+    }
+    members::report_unmatched(walk, path, &matched);
+    if matched.reordered && matched.duplicates.is_empty() {
+        walk.add(Difference::exact(path, Cause::TarOrder));
+    }
+    let complete = matched.complete;
+    matched.digests = Default::default();
+    if complete == (true, true) {
+        ends(walk, path, &stream_a, &stream_b);
+    }
+    Ok(())
+}
+
+/// What stands between and after the members.
+fn ends<R: Read>(walk: &mut Walk<'_>, path: &str, a: &Stream<R>, b: &Stream<R>) {
+    let (Some(end_a), Some(end_b)) = (a.reader.end(), b.reader.end()) else { return };
+    if (end_a.zero_bytes == 0) != (end_b.zero_bytes == 0) {
+        let side = if end_a.zero_bytes == 0 { Side::Published } else { Side::Rebuilt };
+        walk.stopped(path, Stop::truncated("the blocks that end the archive are missing"), side);
+        return;
+    }
+    if end_a.other_sha256 != end_b.other_sha256 {
+        let text = |n: u64| format!("{n} bytes after the end of the archive");
+        walk.add(
+            Difference::exact(path, Cause::Content)
+                .values(text(end_a.other_bytes), text(end_b.other_bytes))
+                .note("data after the end of the archive"),
+        );
+    } else if end_a.zero_bytes != end_b.zero_bytes {
+        let text = |n: u64| format!("{n} zero bytes at the end");
+        walk.add(
+            Difference::exact(path, Cause::TarPadding).values(text(end_a.zero_bytes), text(end_b.zero_bytes)),
+        );
+    }
+    if a.padding != b.padding {
+        walk.add(
+            Difference::exact(path, Cause::Content)
+                .note("bytes other than zero fill up a member's last block"),
+        );
+    }
+}
+
+pub(crate) fn archive_limits(limits: &CompareLimits) -> ArchiveLimits {
+    ArchiveLimits {
+        expanded_bytes_max: limits.expanded_bytes_max,
+        decoder_memory_bytes_max: limits.decoder_memory_bytes_max,
+        members_max: limits.members_max,
+        ..ArchiveLimits::DEFAULT
+    }
+}
+
+impl From<ArchiveError> for Stop {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Truncated { format, detail } => Self::truncated(format!("{format}: {detail}")),
+            ArchiveError::Malformed { format, detail } => Self::malformed(format!("{format}: {detail}")),
+            ArchiveError::Limit { format, limit, max } => {
+                let cause = match limit {
+                    "members_max" => Cause::LimitMembers,
+                    _ => Cause::LimitBytes,
+                };
+                Self::new(cause, format!("{format}: `{limit}` of {max} is passed"))
+            }
+            ArchiveError::Read { source, .. } => source.into(),
+        }
+    }
+}
+
+struct Stream<R> {
+    reader: TarReader<R>,
+    /// Fillings of last blocks that are not zero, with the number of their member.
+    padding: Vec<(u64, Vec<u8>)>,
+    count: u64,
+    budget: std::sync::Arc<super::super::budget::Budget>,
+}
+
+impl<R: Read> Members for Stream<R> {
+    type Meta = TarEntry;
+
+    fn next(&mut self) -> Result<Option<Member<TarEntry>>, Stop> {
+        let entry = self.reader.next_entry()?;
+        if self.reader.last_padding().iter().any(|b| *b != 0) {
+            self.padding.push((self.count, self.reader.last_padding().to_vec()));
+        }
+        self.count += 1;
+        let Some(entry) = entry else { return Ok(None) };
+        if entry.sparse.is_some() {
+            self.budget.ratio(entry.stored_bytes.max(1), entry.len_bytes)?;
+            self.budget.expanded(entry.len_bytes.saturating_sub(entry.stored_bytes))?;
+        }
+        // Unknown kinds may carry a body too; what is there is compared.
+        let body = if entry.stored_bytes > 0 || entry.is_file() { Body::Stream } else { Body::None };
+        let mut name = entry.name.clone();
+        while name.len() > 1 && name.ends_with(b"/") {
+            name.pop();
+        }
+        Ok(Some(Member { name, meta: entry, body }))
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Stop> {
+        Ok(self.reader.read_body(buffer)?)
+    }
+}
+
+struct TarHandler {
+    log: Option<MemberLog>,
+    /// Hard links that are files on the other side, to be looked up at the end.
+    links: Vec<(String, Vec<u8>, Vec<u8>, Vec<u8>)>,
+}
+
+impl Handler<TarEntry> for TarHandler {
+    fn comparable(&self, a: &TarEntry, b: &TarEntry) -> bool {
+        a.is_file() == b.is_file()
+    }
+
+    fn content(&mut self, walk: &mut Walk<'_>, pair: Pair<'_>) {
+        if let Some(log) = &mut self.log {
+            match log.take(pair.name, Some(pair.a), Some(pair.b)) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(stop) => walk.stopped(pair.path, stop, Side::Both),
+            }
+        }
+        walk.differing(pair);
+    }
+
+    fn meta(&mut self, walk: &mut Walk<'_>, path: &str, a: &Found<TarEntry>, b: &Found<TarEntry>) {
+        let (name, a, b) = (&a.name, &a.meta, &b.meta);
+        if a.raw == b.raw {
+            return;
+        }
+        let before = walk.differences.len() + self.links.len();
+        kinds(walk, path, name, a, b, &mut self.links);
+        fields(walk, path, a, b);
+        pax(walk, path, a, b);
+        let unexplained = before == walk.differences.len() + self.links.len();
+        if a.dialect != b.dialect {
+            // PAX records are reported by themselves; other dialects have no other trace.
+            let only_pax = matches!(
+                (a.dialect, b.dialect),
+                (Dialect::Pax, Dialect::Ustar) | (Dialect::Ustar, Dialect::Pax)
+            );
+            if !only_pax || unexplained {
+                walk.add(
+                    Difference::exact(path, Cause::TarFormat).values(a.dialect.name(), b.dialect.name()),
+                );
+            }
+        } else if unexplained || masked_differ(a, b) {
+            walk.add(
+                Difference::exact(path, Cause::TarFormat).note("the same values are written in another way"),
+            );
+        }
+    }
+}
+
+fn kinds(
+    walk: &mut Walk<'_>,
+    path: &str,
+    name: &[u8],
+    a: &TarEntry,
+    b: &TarEntry,
+    links: &mut Vec<(String, Vec<u8>, Vec<u8>, Vec<u8>)>,
+) {
+    let hard = |e: &TarEntry| e.kind == b'1';
+    if (hard(a) && b.is_file()) || (a.is_file() && hard(b)) {
+        let to = |e: &TarEntry| if hard(e) { e.link.clone() } else { Vec::new() };
+        links.push((path.to_owned(), to(a), to(b), name.to_vec()));
+    } else if a.is_file() && b.is_file() {
+        if a.sparse != b.sparse {
+            let text = |e: &TarEntry| match &e.sparse {
+                Some(pieces) => format!("sparse, {} pieces, {} bytes stored", pieces.len(), e.stored_bytes),
+                None => "not sparse".to_owned(),
+            };
+            walk.add(Difference::exact(path, Cause::TarSparse).values(text(a), text(b)));
+        }
+    } else if a.kind != b.kind {
+        walk.add(Difference::exact(path, Cause::FileType).values(kind_name(a), kind_name(b)));
+    } else if a.link != b.link {
+        walk.add(Difference::exact(path, Cause::SymlinkTarget).values(&a.link, &b.link));
+    }
+}
+
+fn kind_name(entry: &TarEntry) -> String {
+    match entry.kind {
+        b'0' | 0 | b'7' | b'S' => "file".into(),
+        b'1' => "hard link".into(),
+        b'2' => "symbolic link".into(),
+        b'3' => "character device".into(),
+        b'4' => "block device".into(),
+        b'5' => "directory".into(),
+        b'6' => "named pipe".into(),
+        other => format!("kind `{}`", char::from(other).escape_default()),
+    }
+}
+
+fn fields(walk: &mut Walk<'_>, path: &str, a: &TarEntry, b: &TarEntry) {
+    let mut number = |cause: Cause, field: &str, x: u64, y: u64, octal: bool| {
+        if x != y {
+            let text = |n: u64| if octal { format!("{n:04o}") } else { n.to_string() };
+            walk.add(Difference::exact(path, cause).values(text(x), text(y)).field(field));
+        }
+    };
+    number(Cause::FileMode, "mode", a.mode & 0o7777, b.mode & 0o7777, true);
+    number(Cause::TarUidGid, "uid", a.uid, b.uid, false);
+    number(Cause::TarUidGid, "gid", a.gid, b.gid, false);
+    if matches!(a.kind, b'3' | b'4') && a.kind == b.kind && a.device != b.device {
+        let text = |d: (u64, u64)| format!("{}:{}", d.0, d.1);
+        walk.add(Difference::exact(path, Cause::TarDevice).values(text(a.device), text(b.device)));
+    }
+    for (cause, field, x, y) in [
+        (Cause::TarOwnerName, "uname", &a.uname, &b.uname),
+        (Cause::TarOwnerName, "gname", &a.gname, &b.gname),
+        (Cause::TarMtime, "mtime", &a.mtime, &b.mtime),
+    ] {
+        if x != y {
+            walk.add(Difference::exact(path, cause).values(x, y).field(field));
+        }
+    }
+}
+
+fn pax(walk: &mut Walk<'_>, path: &str, a: &TarEntry, b: &TarEntry) {
+    type Records = [(Vec<u8>, Vec<u8>)];
+    let get = |list: &Records, key: &[u8]| list.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+    let sides: [(&Records, &Records); 2] = [(&a.pax, &b.pax), (&a.global, &b.global)];
+    for (x, y) in sides {
+        let mut keys: Vec<&Vec<u8>> = x.iter().chain(y).map(|(k, _)| k).collect();
+        keys.sort();
+        keys.dedup();
+        for key in keys {
+            let (left, right) = (get(x, key), get(y, key));
+            let shown = SHOWN.contains(&key.as_slice()) && left.is_some() && right.is_some();
+            if left == right || shown || key.starts_with(b"GNU.sparse.") {
+                continue;
+            }
+            let xattr = [
+                &b"SCHILY.xattr."[..],
+                b"LIBARCHIVE.xattr.",
+                b"SCHILY.acl.",
+                b"SCHILY.fflags",
+                b"RHT.security.",
+            ]
+            .iter()
+            .any(|prefix| key.starts_with(prefix));
+            let standard = SHOWN.contains(&key.as_slice());
+            // A standard record that only one side needs shows in its field, if it says anything else.
+            let said = standard && field_differs(key, a, b);
+            if said {
+                continue;
+            }
+            let cause = if xattr { Cause::TarXattr } else { Cause::TarPaxHeader };
+            let mut difference = Difference::exact(path, cause).field(key);
+            if let Some(left) = left {
+                difference = difference.left(left);
+            }
+            if let Some(right) = right {
+                difference = difference.right(right);
+            }
+            walk.add(difference);
+        }
+    }
+}
+
+fn field_differs(key: &[u8], a: &TarEntry, b: &TarEntry) -> bool {
+    match key {
+        b"uid" => a.uid != b.uid,
+        b"gid" => a.gid != b.gid,
+        b"uname" => a.uname != b.uname,
+        b"gname" => a.gname != b.gname,
+        b"mtime" => a.mtime != b.mtime,
+        b"size" => a.len_bytes != b.len_bytes,
+        b"linkpath" => a.link != b.link,
+        _ => false,
+    }
+}
+
+/// Whether two single header blocks differ outside the fields that were compared by value.
+fn masked_differ(a: &TarEntry, b: &TarEntry) -> bool {
+    if a.raw.len() != 512 || b.raw.len() != 512 {
+        return false;
+    }
+    let mut masks = vec![148..156];
+    let mut mask = |differs: bool, range: std::ops::Range<usize>| {
+        if differs {
+            masks.push(range);
+        }
+    };
+    mask(a.mode != b.mode, 100..108);
+    mask(a.uid != b.uid, 108..116);
+    mask(a.gid != b.gid, 116..124);
+    mask(a.stored_bytes != b.stored_bytes || a.kind != b.kind, 124..136);
+    mask(a.mtime != b.mtime, 136..148);
+    mask(a.kind != b.kind, 156..157);
+    mask(a.link != b.link, 157..257);
+    mask(a.uname != b.uname, 265..297);
+    mask(a.gname != b.gname, 297..329);
+    mask(a.device != b.device && matches!(a.kind, b'3' | b'4'), 329..345);
+    a.raw.iter().zip(&b.raw).enumerate().any(|(i, (x, y))| x != y && !masks.iter().any(|m| m.contains(&i)))
+}

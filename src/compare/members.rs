@@ -1,0 +1,468 @@
+//! Matches the members of two containers by name while both are read once, in lock step. A member
+//! that has no partner yet is parked; most archives never park anything.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::blob::{Blob, CHUNK, Spool};
+use super::cause::Cause;
+use super::result::{Difference, Side};
+use super::stop::Stop;
+use super::walk::{Pair, Walk, join};
+use crate::digest::{Algorithm, Hasher};
+
+/// Bytes of parked members that stay in memory: as much as one held member may take.
+const PARKED_MEMORY_BYTES: u64 = 16 << 20;
+
+/// A member's bytes, as its container can give them.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Nothing to compare: a link, a directory.
+    None,
+    /// At any place.
+    Blob(Blob),
+    /// Through [`Members::read`].
+    Stream,
+}
+
+/// One member as its container gives it.
+#[derive(Debug)]
+pub(crate) struct Member<M> {
+    /// The name by which it is matched.
+    pub(crate) name: Vec<u8>,
+    pub(crate) meta: M,
+    pub(crate) body: Body,
+}
+
+/// A container read from start to end.
+pub(crate) trait Members {
+    type Meta;
+
+    /// The next member; what is left of the last one's body is passed.
+    fn next(&mut self) -> Result<Option<Member<Self::Meta>>, Stop>;
+
+    /// Reads the current member's body.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Stop>;
+}
+
+/// What a format does with its members.
+pub(crate) trait Handler<M> {
+    /// Compares two members' metadata.
+    fn meta(&mut self, walk: &mut Walk<'_>, path: &str, a: &Found<M>, b: &Found<M>);
+
+    /// Explains two bodies that differ.
+    fn content(&mut self, walk: &mut Walk<'_>, pair: Pair<'_>) {
+        walk.differing(pair);
+    }
+
+    /// Whether two members of one name can be compared by body at all (a file with a file).
+    fn comparable(&self, _a: &M, _b: &M) -> bool {
+        true
+    }
+}
+
+/// A member whose metadata and digest are known.
+#[derive(Debug)]
+pub(crate) struct Found<M> {
+    pub(crate) name: Vec<u8>,
+    pub(crate) meta: M,
+    /// SHA-256 of the body; `None` for what has none.
+    pub(crate) sha256: Option<[u8; 32]>,
+    /// The body, where it is still held.
+    pub(crate) blob: Option<Blob>,
+}
+
+/// What matching leaves.
+#[derive(Debug)]
+pub(crate) struct Matched<M> {
+    /// Only on the published side, in its order.
+    pub(crate) removed: Vec<Found<M>>,
+    /// Only on the rebuilt side.
+    pub(crate) added: Vec<Found<M>>,
+    /// Members of both sides stand in another order.
+    pub(crate) reordered: bool,
+    /// Names that are there more than once on a side, with differing number or order.
+    pub(crate) duplicates: Vec<Vec<u8>>,
+    /// Whether each side was read to its end.
+    pub(crate) complete: (bool, bool),
+    /// Names and digests of all files of each side, for links.
+    pub(crate) digests: (HashMap<Vec<u8>, [u8; 32]>, HashMap<Vec<u8>, [u8; 32]>),
+}
+
+struct Lane<'m, S: Members> {
+    source: &'m mut S,
+    side: Side,
+    parked: HashMap<(Vec<u8>, u32), (u64, Found<S::Meta>)>,
+    counts: HashMap<Vec<u8>, u32>,
+    position: u64,
+    ended: bool,
+    failed: bool,
+    digests: HashMap<Vec<u8>, [u8; 32]>,
+}
+
+impl<'m, S: Members> Lane<'m, S> {
+    fn new(source: &'m mut S, side: Side) -> Self {
+        Self {
+            source,
+            side,
+            parked: HashMap::new(),
+            counts: HashMap::new(),
+            position: 0,
+            ended: false,
+            failed: false,
+            digests: HashMap::new(),
+        }
+    }
+
+    fn fail(&mut self, walk: &mut Walk<'_>, path: &str, stop: Stop) {
+        walk.stopped(path, stop.on(self.side), self.side);
+        (self.ended, self.failed) = (true, true);
+    }
+
+    fn next(&mut self, walk: &mut Walk<'_>, path: &str) -> Option<(u32, Member<S::Meta>)> {
+        if self.ended {
+            return None;
+        }
+        match walk.budget.member().and_then(|()| self.source.next()) {
+            Ok(Some(member)) => {
+                self.position += 1;
+                let count = self.counts.entry(member.name.clone()).or_default();
+                let occurrence = *count;
+                *count += 1;
+                Some((occurrence, member))
+            }
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Err(stop) => {
+                self.fail(walk, path, stop);
+                None
+            }
+        }
+    }
+
+    /// Reads a whole body.
+    fn take(&mut self, walk: &Walk<'_>, member: Member<S::Meta>) -> Result<Found<S::Meta>, Stop> {
+        let (sha256, blob) = match member.body {
+            Body::None => (None, None),
+            Body::Blob(blob) => (Some(array(&blob.sha256()?)), Some(blob)),
+            Body::Stream => {
+                let mut spool = Spool::new(&walk.budget, &walk.scratch);
+                let mut hasher = Hasher::new(Algorithm::Sha256);
+                let mut buffer = vec![0; CHUNK];
+                loop {
+                    let n = self.source.read(&mut buffer)?;
+                    if n == 0 {
+                        break;
+                    }
+                    let part = buffer.get(..n).unwrap_or_default();
+                    hasher.update(part);
+                    spool.push(part)?;
+                }
+                (Some(array(&hasher.finish())), Some(spool.finish()))
+            }
+        };
+        if let Some(sha256) = sha256 {
+            self.digests.insert(member.name.clone(), sha256);
+        }
+        Ok(Found { name: member.name, meta: member.meta, sha256, blob })
+    }
+}
+
+fn array(digest: &crate::digest::Digest) -> [u8; 32] {
+    digest.as_bytes().try_into().unwrap_or_default()
+}
+
+/// Matches two containers. Stops are recorded; what came before them counts.
+pub(crate) fn pair<S: Members, H: Handler<S::Meta>>(
+    walk: &mut Walk<'_>,
+    path: &str,
+    (source_a, source_b): (&mut S, &mut S),
+    handler: &mut H,
+) -> Matched<S::Meta> {
+    let mut a = Lane::new(source_a, Side::Published);
+    let mut b = Lane::new(source_b, Side::Rebuilt);
+    let mut pairs: Vec<(u64, u64)> = Vec::new();
+    let mut held = 0u64;
+    let mut buffers = (vec![0; CHUNK], vec![0; CHUNK]);
+    loop {
+        let next_a = a.next(walk, path);
+        let next_b = b.next(walk, path);
+        match (next_a, next_b) {
+            (None, None) => break,
+            (Some((i, x)), Some((j, y))) if i == j && x.name == y.name => {
+                pairs.push((a.position, b.position));
+                let shown = join(path, &x.name);
+                let (mut left, mut right) = (None, None);
+                match lockstep(walk, &mut a, x, &mut b, y, &mut buffers, handler) {
+                    Ok((x, y)) => (left, right) = (Some(x), Some(y)),
+                    Err((side, stop)) => {
+                        // The container ends here on that side.
+                        let lane_failed = side == Side::Published;
+                        walk.stopped(&shown, stop, side);
+                        if lane_failed {
+                            (a.ended, a.failed) = (true, true);
+                        } else {
+                            (b.ended, b.failed) = (true, true);
+                        }
+                    }
+                }
+                if let (Some(x), Some(y)) = (left, right) {
+                    compare_found(walk, &shown, &x, &y, handler);
+                }
+            }
+            (next_a, next_b) => {
+                if let Some((i, x)) = next_a {
+                    offer(walk, path, &mut a, &mut b, (i, x), &mut pairs, &mut held, handler);
+                }
+                if let Some((j, y)) = next_b {
+                    offer(walk, path, &mut b, &mut a, (j, y), &mut pairs, &mut held, handler);
+                }
+            }
+        }
+    }
+    finish(a, b, pairs)
+}
+
+/// Finds a member's parked partner, or parks it.
+#[expect(clippy::too_many_arguments, reason = "the state of one matching")]
+fn offer<S: Members, H: Handler<S::Meta>>(
+    walk: &mut Walk<'_>,
+    path: &str,
+    mine: &mut Lane<'_, S>,
+    other: &mut Lane<'_, S>,
+    (occurrence, member): (u32, Member<S::Meta>),
+    pairs: &mut Vec<(u64, u64)>,
+    held: &mut u64,
+    handler: &mut H,
+) {
+    let key = (member.name.clone(), occurrence);
+    let shown = join(path, &member.name);
+    let mut found = match mine.take(walk, member) {
+        Ok(found) => found,
+        Err(stop) => {
+            mine.fail(walk, &shown, stop);
+            return;
+        }
+    };
+    match other.parked.remove(&key) {
+        Some((position, partner)) => {
+            *held -= partner.blob.as_ref().map_or(0, |b| b.memory_bytes().min(*held));
+            if mine.side == Side::Published {
+                pairs.push((mine.position, position));
+                compare_found(walk, &shown, &found, &partner, handler);
+            } else {
+                pairs.push((position, mine.position));
+                compare_found(walk, &shown, &partner, &found, handler);
+            }
+        }
+        None if other.failed => {}
+        None => {
+            let size = found.blob.as_ref().map_or(0, Blob::memory_bytes);
+            if *held + size > PARKED_MEMORY_BYTES
+                && let Some(blob) = &mut found.blob
+            {
+                match walk.park(blob) {
+                    Ok(parked) => *blob = parked,
+                    Err(stop) => {
+                        mine.fail(walk, &shown, stop);
+                        return;
+                    }
+                }
+            } else {
+                *held += size;
+            }
+            mine.parked.insert(key, (mine.position, found));
+        }
+    }
+}
+
+type Both<M> = (Found<M>, Found<M>);
+
+/// Reads two bodies side by side; they are held from the start, since nobody knows yet whether they
+/// will differ.
+fn lockstep<S: Members, H: Handler<S::Meta>>(
+    walk: &mut Walk<'_>,
+    a: &mut Lane<'_, S>,
+    x: Member<S::Meta>,
+    b: &mut Lane<'_, S>,
+    y: Member<S::Meta>,
+    buffers: &mut (Vec<u8>, Vec<u8>),
+    handler: &H,
+) -> Result<Both<S::Meta>, (Side, Stop)> {
+    let on_a = |stop: Stop| (Side::Published, stop);
+    let on_b = |stop: Stop| (Side::Rebuilt, stop);
+    let streams = matches!((&x.body, &y.body), (Body::Stream, Body::Stream));
+    if !streams || !handler.comparable(&x.meta, &y.meta) {
+        let same = match (&x.body, &y.body) {
+            // Equal ranges of a file need not be hashed.
+            (Body::Blob(p), Body::Blob(q)) => p.equal(q).map_err(|e| on_a(e.into()))?,
+            _ => false,
+        };
+        if same {
+            let found = |m: Member<S::Meta>| Found { name: m.name, meta: m.meta, sha256: None, blob: None };
+            return Ok((found(x), found(y)));
+        }
+        return Ok((a.take(walk, x).map_err(on_a)?, b.take(walk, y).map_err(on_b)?));
+    }
+    let mut hash_a = Hasher::new(Algorithm::Sha256);
+    let mut spool_a = Spool::new(&walk.budget, &walk.scratch);
+    loop {
+        let n = fill(a.source, &mut buffers.0).map_err(on_a)?;
+        let m = fill(b.source, &mut buffers.1).map_err(on_b)?;
+        let (left, right) = (buffers.0.get(..n).unwrap_or_default(), buffers.1.get(..m).unwrap_or_default());
+        if left == right {
+            if n == 0 {
+                let digest = array(&hash_a.finish());
+                a.digests.insert(x.name.clone(), digest);
+                b.digests.insert(y.name.clone(), digest);
+                let found = |m: Member<S::Meta>| Found {
+                    name: m.name,
+                    meta: m.meta,
+                    sha256: Some(digest),
+                    blob: None,
+                };
+                return Ok((found(x), found(y)));
+            }
+            hash_a.update(left);
+            spool_a.push(left).map_err(on_a)?;
+            continue;
+        }
+        let mut hash_b = hash_a.clone();
+        let mut spool_b = spool_a.fork().map_err(on_b)?;
+        hash_a.update(left);
+        spool_a.push(left).map_err(on_a)?;
+        hash_b.update(right);
+        spool_b.push(right).map_err(on_b)?;
+        // Both go on in turns, so that both decoders stay at work.
+        let (mut more_a, mut more_b) = (n > 0, m > 0);
+        while more_a || more_b {
+            if more_a {
+                let n = fill(a.source, &mut buffers.0).map_err(on_a)?;
+                let part = buffers.0.get(..n).unwrap_or_default();
+                hash_a.update(part);
+                spool_a.push(part).map_err(on_a)?;
+                more_a = n > 0;
+            }
+            if more_b {
+                let m = fill(b.source, &mut buffers.1).map_err(on_b)?;
+                let part = buffers.1.get(..m).unwrap_or_default();
+                hash_b.update(part);
+                spool_b.push(part).map_err(on_b)?;
+                more_b = m > 0;
+            }
+        }
+        let (digest_a, digest_b) = (array(&hash_a.finish()), array(&hash_b.finish()));
+        a.digests.insert(x.name.clone(), digest_a);
+        b.digests.insert(y.name.clone(), digest_b);
+        return Ok((
+            Found { name: x.name, meta: x.meta, sha256: Some(digest_a), blob: Some(spool_a.finish()) },
+            Found { name: y.name, meta: y.meta, sha256: Some(digest_b), blob: Some(spool_b.finish()) },
+        ));
+    }
+}
+
+/// Fills a buffer as far as the body goes.
+fn fill<S: Members>(source: &mut S, buffer: &mut [u8]) -> Result<usize, Stop> {
+    let mut have = 0;
+    while let Some(rest) = buffer.get_mut(have..).filter(|r| !r.is_empty()) {
+        match source.read(rest)? {
+            0 => break,
+            n => have += n,
+        }
+    }
+    Ok(have)
+}
+
+fn compare_found<M, H: Handler<M>>(
+    walk: &mut Walk<'_>,
+    path: &str,
+    a: &Found<M>,
+    b: &Found<M>,
+    handler: &mut H,
+) {
+    handler.meta(walk, path, a, b);
+    if handler.comparable(&a.meta, &b.meta)
+        && a.sha256 != b.sha256
+        && let (Some(x), Some(y)) = (&a.blob, &b.blob)
+    {
+        handler.content(walk, Pair { path, name: &a.name, a: x, b: y });
+    }
+}
+
+fn finish<S: Members>(a: Lane<'_, S>, b: Lane<'_, S>, mut pairs: Vec<(u64, u64)>) -> Matched<S::Meta> {
+    pairs.sort_unstable();
+    let reordered = !pairs.is_sorted_by_key(|(_, j)| *j);
+    let mut duplicates: Vec<Vec<u8>> = Vec::new();
+    for (name, n) in a.counts.iter().chain(&b.counts) {
+        let (m, k) = (a.counts.get(name).copied().unwrap_or(0), b.counts.get(name).copied().unwrap_or(0));
+        if *n > 1 && ((m != k && !a.failed && !b.failed) || reordered) {
+            duplicates.push(name.clone());
+        }
+    }
+    duplicates.sort();
+    duplicates.dedup();
+    let complete = (!a.failed, !b.failed);
+    let left = |parked: HashMap<(Vec<u8>, u32), (u64, Found<S::Meta>)>| {
+        let ordered: BTreeMap<u64, Found<S::Meta>> = parked.into_values().collect();
+        ordered.into_values().collect::<Vec<_>>()
+    };
+    Matched {
+        removed: if complete.1 { left(a.parked) } else { Vec::new() },
+        added: if complete.0 { left(b.parked) } else { Vec::new() },
+        reordered,
+        duplicates,
+        complete,
+        digests: (a.digests, b.digests),
+    }
+}
+
+/// Records members that only one side has, as renamed where a body of the same content is left on the
+/// other side, and names that repeat.
+pub(crate) fn report_unmatched<M>(walk: &mut Walk<'_>, path: &str, matched: &Matched<M>) {
+    let mut taken = vec![false; matched.added.len()];
+    let by_digest: HashMap<[u8; 32], Vec<usize>> =
+        matched.added.iter().enumerate().fold(HashMap::new(), |mut map, (i, found)| {
+            if let Some(sha256) = found.sha256
+                && found.blob.as_ref().is_some_and(|b| b.len() > 0)
+            {
+                map.entry(sha256).or_insert_with(Vec::new).push(i);
+            }
+            map
+        });
+    for found in &matched.removed {
+        let twin = found
+            .sha256
+            .and_then(|sha256| by_digest.get(&sha256))
+            .and_then(|list| list.iter().copied().find(|i| taken.get(*i) == Some(&false)));
+        let shown = join(path, &found.name);
+        match twin.and_then(|i| matched.added.get(i).map(|t| (i, t))) {
+            Some((i, twin)) => {
+                if let Some(slot) = taken.get_mut(i) {
+                    *slot = true;
+                }
+                walk.add(Difference::exact(&shown, Cause::MemberRenamed).values(&found.name, &twin.name));
+            }
+            None => walk.add(Difference::exact(&shown, Cause::MemberRemoved).left(size_of_found(found))),
+        }
+    }
+    for (found, taken) in matched.added.iter().zip(taken) {
+        if !taken {
+            let shown = join(path, &found.name);
+            walk.add(Difference::exact(&shown, Cause::MemberAdded).right(size_of_found(found)));
+        }
+    }
+    for name in &matched.duplicates {
+        walk.add(
+            Difference::exact(&join(path, name), Cause::DuplicateName)
+                .note("a name that is there more than once, and the entries differ in number or order"),
+        );
+    }
+}
+
+fn size_of_found<M>(found: &Found<M>) -> String {
+    match (&found.blob, found.sha256) {
+        (Some(blob), Some(sha256)) => format!("{} bytes, sha256:{}", blob.len(), hex::encode(sha256)),
+        _ => "no content".to_owned(),
+    }
+}

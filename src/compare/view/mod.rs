@@ -1,0 +1,79 @@
+//! Views of a comparison for people. The JSON is the model itself.
+
+mod html;
+mod text;
+
+pub use html::html;
+pub use text::{TextOptions, text};
+
+use super::{Comparison, Difference, Tier};
+
+/// Differences of one cause, in the order in which a reader should meet them.
+struct Group<'c> {
+    cause: super::Cause,
+    items: Vec<&'c Difference>,
+}
+
+/// By cause: what nothing may set aside first, what merely follows from other differences last.
+fn groups(comparison: &Comparison) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for difference in &comparison.differences {
+        match groups.iter_mut().find(|g| g.cause == difference.cause) {
+            Some(group) => group.items.push(difference),
+            None => groups.push(Group { cause: difference.cause, items: vec![difference] }),
+        }
+    }
+    groups.sort_by_key(|g| {
+        let derived = g.items.iter().all(|d| d.derived);
+        let rank = match g.cause.tier() {
+            Tier::Outcome => 0,
+            Tier::Never => 1,
+            Tier::Pattern => 2,
+            Tier::Derived => 3,
+            Tier::Container => 4,
+            Tier::Transport => 5,
+        };
+        (derived, rank, g.cause)
+    });
+    groups
+}
+
+/// What a tier means, in a word or two.
+const fn tier_word(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Transport => "transport",
+        Tier::Container => "container",
+        Tier::Derived => "derived",
+        Tier::Pattern => "pattern",
+        Tier::Never => "real",
+        Tier::Outcome => "not seen",
+    }
+}
+
+/// One sentence that says how much this matters.
+fn bottom_line(comparison: &Comparison) -> String {
+    use super::{Answer, Class};
+    match (comparison.verdict, comparison.class()) {
+        (Answer::Identical, _) => "every byte is equal".to_owned(),
+        (Answer::Equivalent, _) => {
+            let passes: Vec<String> =
+                comparison.passes.iter().map(|p| format!("{}/{}", p.id, p.version)).collect();
+            format!("not identical; equal once these are set aside: {}", passes.join(", "))
+        }
+        (Answer::Different, Class::IdentifiersOnly) => {
+            "only identifiers that the toolchain derives, or records of build inputs, differ".to_owned()
+        }
+        (Answer::Different, _) => {
+            let real = comparison.differences.iter().filter(|d| d.tier == Tier::Never && !d.derived).count();
+            let members = comparison.changed_members.len();
+            if real == 0 {
+                "differs only in ways that a higher `--normalize` tier may set aside".to_owned()
+            } else {
+                format!("{real} differences that nothing may set aside; content differs in {members} members")
+            }
+        }
+        (Answer::Undetermined, _) => {
+            "the comparison had to stop; what lies behind that is not known".to_owned()
+        }
+    }
+}
