@@ -74,6 +74,8 @@ pub struct TarEnd {
     pub other_bytes: u64,
     /// SHA-256 of those.
     pub other_sha256: Option<Digest>,
+    /// Length of the whole archive in bytes.
+    pub total_bytes: u64,
 }
 
 /// Streaming reader: alternate [`TarReader::next_entry`] and [`TarReader::read_body`].
@@ -387,6 +389,7 @@ impl<R: Read> TarReader<R> {
             other.update(part.get(zeros..).unwrap_or_default());
         }
         end.other_sha256 = (end.other_bytes > 0).then(|| other.finish());
+        end.total_bytes = self.offset;
         self.end = Some(end);
         Ok(())
     }

@@ -185,6 +185,11 @@ impl Blob {
         io::BufReader::with_capacity(size, BlobReader { blob: self.clone(), at: 0 })
     }
 
+    /// A reader that can seek, without a buffer.
+    pub(crate) fn seekable(&self) -> BlobReader {
+        BlobReader { blob: self.clone(), at: 0 }
+    }
+
     /// Whether two ranges hold the same bytes; stops at the first difference.
     pub(crate) fn equal(&self, other: &Self) -> io::Result<bool> {
         if self.len != other.len {
@@ -239,7 +244,8 @@ impl Blob {
         Ok(())
     }
 
-    /// Counts the places where two ranges of equal length differ, outside the given ranges.
+    /// Counts the places where two ranges differ, outside the given ranges, which are sorted and do not
+    /// overlap; bytes that only one side has count too.
     pub(crate) fn differing(&self, other: &Self, masked: &[(u64, u64)]) -> io::Result<u64> {
         let size = usize::try_from(self.len.min(other.len)).unwrap_or(CHUNK).clamp(1, CHUNK);
         let (mut left, mut right) = (vec![0; size], vec![0; size]);
@@ -254,7 +260,7 @@ impl Blob {
             if l != r {
                 for (i, (x, y)) in l.iter().zip(r).enumerate() {
                     let place = at + i as u64;
-                    if x != y && !masked.iter().any(|(from, to)| (*from..*to).contains(&place)) {
+                    if x != y && !within(masked, place) {
                         count += 1;
                     }
                 }
@@ -263,6 +269,11 @@ impl Blob {
         }
         Ok(count + self.len.abs_diff(other.len))
     }
+}
+
+fn within(ranges: &[(u64, u64)], place: u64) -> bool {
+    let next = ranges.partition_point(|(from, _)| *from <= place);
+    next.checked_sub(1).and_then(|i| ranges.get(i)).is_some_and(|(_, to)| place < *to)
 }
 
 /// Reads a blob from its start.
@@ -289,6 +300,18 @@ impl Read for BlobReader {
         let n = self.blob.read_at(self.at, buffer)?;
         self.at += n as u64;
         Ok(n)
+    }
+}
+
+impl io::Seek for BlobReader {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            io::SeekFrom::Start(at) => Some(at),
+            io::SeekFrom::End(offset) => self.blob.len.checked_add_signed(offset),
+            io::SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
+        };
+        self.at = target.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
     }
 }
 

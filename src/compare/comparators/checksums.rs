@@ -119,10 +119,22 @@ pub(crate) fn md5sums(
                 .bytes(byte_difference(a, b))
                 .derived(),
         );
+    } else if good && sorted_lines(a) == sorted_lines(b) {
+        walk.add(
+            Difference::exact(path, Cause::ChecksumManifest)
+                .note("the same lines, all fitting, in another order")
+                .bytes(byte_difference(a, b)),
+        );
     } else if walk.differences.len() == before {
         let (blob_a, blob_b) = (Blob::memory(a.to_vec()), Blob::memory(b.to_vec()));
         walk.differing(Pair { path, name: b"md5sums.txt", a: &blob_a, b: &blob_b });
     }
+}
+
+fn sorted_lines(text: &[u8]) -> Vec<&[u8]> {
+    let mut lines: Vec<&[u8]> = text.split(|b| *b == b'\n').collect();
+    lines.sort_unstable();
+    lines
 }
 
 /// The changes as one side sees them.

@@ -9,6 +9,7 @@ mod cpio;
 mod data;
 mod deb;
 pub(super) mod directory;
+mod elf;
 mod gettext;
 mod gzip;
 mod lz4;
@@ -62,6 +63,7 @@ static FORMATS: &[&Format] = &[
     &lz4::FORMAT,
     &cpio::FORMAT,
     &tar::FORMAT,
+    &elf::FORMAT,
     &Format { id: "png", recognise: png::recognise, compare: png::compare },
     &Format { id: "pyc", recognise: pyc::recognise, compare: pyc::compare },
     &Format { id: "gettext", recognise: gettext::recognise, compare: gettext::compare },

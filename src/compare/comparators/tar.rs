@@ -10,7 +10,7 @@ use super::super::stop::Stop;
 use super::super::walk::{Pair, Walk};
 use super::{Format, Probe};
 use crate::archive::ArchiveError;
-use crate::archive::tar::{Dialect, TarEntry, TarReader, looks_like};
+use crate::archive::tar::{BLOCK, Dialect, TarEnd, TarEntry, TarReader, looks_like};
 use crate::limits::archive::ArchiveLimits;
 use crate::limits::compare::CompareLimits;
 
@@ -23,6 +23,9 @@ fn recognise(probe: &Probe<'_>) -> bool {
 fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     streams(walk, pair.path, pair.a.reader(), pair.b.reader())
 }
+
+/// Twenty blocks, tar's default record (POSIX `pax -b`).
+const RECORD: u64 = 10_240;
 
 /// Keys of PAX records that fields of an entry already show.
 const SHOWN: [&[u8]; 8] = [b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime"];
@@ -90,7 +93,7 @@ fn ends<R: Read>(walk: &mut Walk<'_>, path: &str, a: &Stream<R>, b: &Stream<R>) 
                 .values(text(end_a.other_bytes), text(end_b.other_bytes))
                 .note("data after the end of the archive"),
         );
-    } else if end_a.zero_bytes != end_b.zero_bytes {
+    } else if end_a.zero_bytes != end_b.zero_bytes && !(filled(end_a) && filled(end_b)) {
         let text = |n: u64| format!("{n} zero bytes at the end");
         walk.add(
             Difference::exact(path, Cause::TarPadding).values(text(end_a.zero_bytes), text(end_b.zero_bytes)),
@@ -102,6 +105,12 @@ fn ends<R: Read>(walk: &mut Walk<'_>, path: &str, a: &Stream<R>, b: &Stream<R>) 
                 .note("bytes other than zero fill up a member's last block"),
         );
     }
+}
+
+/// Whether the archive is filled up to a record of twenty blocks and no further, as tar does by
+/// default: then the number of zero bytes follows from the members.
+fn filled(end: &TarEnd) -> bool {
+    end.total_bytes.is_multiple_of(RECORD) && end.zero_bytes < RECORD + 2 * BLOCK as u64
 }
 
 pub(crate) fn archive_limits(limits: &CompareLimits) -> ArchiveLimits {
@@ -209,7 +218,7 @@ impl Handler<TarEntry> for TarHandler {
                     Difference::exact(path, Cause::TarFormat).values(a.dialect.name(), b.dialect.name()),
                 );
             }
-        } else if unexplained || masked_differ(a, b) {
+        } else if (unexplained && a.stored_bytes == b.stored_bytes) || masked_differ(a, b) {
             walk.add(
                 Difference::exact(path, Cause::TarFormat).note("the same values are written in another way"),
             );
