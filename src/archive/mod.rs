@@ -7,5 +7,6 @@ pub mod compression;
 pub mod cpio;
 mod error;
 pub mod tar;
+pub mod zip;
 
 pub use error::ArchiveError;

@@ -224,10 +224,15 @@ fn text(walk: &mut Walk<'_>, pair: Pair<'_>, a: &[u8], b: &[u8]) {
     }
 }
 
-type Changes<'t> = Vec<(Vec<u8>, Vec<u8>)>;
+/// Hunks of two texts.
+pub(crate) fn text_hunks(a: &[u8], b: &[u8], hunk_bytes_max: usize) -> Vec<String> {
+    diff(&lines(a), &lines(b), hunk_bytes_max).0
+}
+
+type Changes = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Hunks with signs, and each changed run as a pair of texts (line by line where the counts agree).
-fn diff<'t>(a: &[&'t [u8]], b: &[&'t [u8]], hunk_bytes_max: usize) -> (Vec<String>, Changes<'t>) {
+fn diff<'t>(a: &[&'t [u8]], b: &[&'t [u8]], hunk_bytes_max: usize) -> (Vec<String>, Changes) {
     let mut input: InternedInput<&[u8]> = InternedInput::default();
     input.update_before(a.iter().copied());
     input.update_after(b.iter().copied());
@@ -267,10 +272,7 @@ fn diff<'t>(a: &[&'t [u8]], b: &[&'t [u8]], hunk_bytes_max: usize) -> (Vec<Strin
         for line in &added {
             show(&mut out, '+', line);
         }
-        let to = (hunk.before.end + CONTEXT_LINES).min(u32::try_from(a.len()).unwrap_or(u32::MAX));
-        let next = to.max(hunk.before.end);
         shown_to = hunk.before.end;
-        let _ = next;
         if removed.len() == added.len() {
             changes.extend(removed.iter().zip(&added).map(|(x, y)| (x.to_vec(), y.to_vec())));
         } else {

@@ -12,6 +12,8 @@ pub(super) mod directory;
 mod elf;
 mod gettext;
 mod gzip;
+mod jar;
+mod json;
 mod lz4;
 mod macho;
 mod marshal;
@@ -20,7 +22,9 @@ mod png;
 mod pyc;
 mod stamped;
 mod tar;
+mod wheel;
 mod xz;
+mod zip;
 mod zstd;
 
 use super::blob::Blob;
@@ -64,12 +68,16 @@ static FORMATS: &[&Format] = &[
     &cpio::FORMAT,
     &tar::FORMAT,
     &elf::FORMAT,
+    &zip::FORMAT,
     &Format { id: "png", recognise: png::recognise, compare: png::compare },
     &Format { id: "pyc", recognise: pyc::recognise, compare: pyc::compare },
     &Format { id: "gettext", recognise: gettext::recognise, compare: gettext::compare },
     &Format { id: "pe", recognise: pe::recognise, compare: pe::compare },
     &Format { id: "mach-o", recognise: macho::recognise, compare: macho::compare },
+    &jar::MANIFEST,
+    &jar::SIGNATURE,
     &control::FORMAT,
+    &json::FORMAT,
 ];
 
 fn recognise(name: &[u8], blob: &Blob) -> Result<Option<&'static Format>, Stop> {

@@ -123,8 +123,11 @@ fn summary(walk: &mut Walk<'_>, pair: Pair<'_>, start: usize) -> Result<(), Stop
 fn headers(walk: &mut Walk<'_>, pair: Pair<'_>, a: &Elf, b: &Elf) {
     let moved = a.sections.iter().map(|s| s.size).ne(b.sections.iter().map(|s| s.size));
     for ((field, x), (_, y)) in a.header.iter().zip(&b.header) {
-        // An entry point moves with the code before it.
-        if x != y && !(*field == "entry" && moved) {
+        // An entry point moves with the code before it,
+        // and the counts are the layout's matter.
+        let elsewhere =
+            (*field == "entry" && moved) || (*field == "counts" && a.sections.len() != b.sections.len());
+        if x != y && !elsewhere {
             walk.add(
                 Difference::exact(pair.path, Cause::ElfData)
                     .field(format!("header, {field}"))
