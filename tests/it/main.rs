@@ -17,6 +17,7 @@ mod layering;
 mod observe;
 mod rebuild;
 mod sandbox;
+mod sandbox_escape;
 mod server;
 mod small_root;
 mod sources;

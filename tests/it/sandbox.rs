@@ -9,9 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use reprove::limits::sandbox::SandboxLimits;
-use reprove::rebuild::sandbox::{Line, Mount, Network, Outcome, Output, Run, SandboxError, Spec, run};
+use reprove::rebuild::sandbox::{
+    Line, Mount, Network, Outcome, Output, Run, SandboxError, Spec, Stream, run, spawn,
+};
 
-fn spec(folder: &Path) -> Spec {
+pub(crate) fn spec(folder: &Path) -> Spec {
     Spec {
         root: "/".into(),
         writable: vec![Mount { source: folder.to_path_buf(), target: "/mnt".into() }],
@@ -29,11 +31,11 @@ fn spec(folder: &Path) -> Spec {
 }
 
 /// Runs a shell command inside; its end and what it printed.
-fn sealed(spec: &Spec, script: &str) -> (Run, String) {
+pub(crate) fn sealed(spec: &Spec, script: &str) -> (Run, String) {
     attempt(spec, script).unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-fn attempt(spec: &Spec, script: &str) -> Result<(Run, String), SandboxError> {
+pub(crate) fn attempt(spec: &Spec, script: &str) -> Result<(Run, String), SandboxError> {
     let mut text = String::new();
     let mut sink = |line: Line<'_>| {
         text.push_str(&String::from_utf8_lossy(line.bytes));
@@ -58,4 +60,68 @@ fn a_program_sees_exactly_what_the_specification_says() {
          fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n0\n"
     );
     assert_eq!(std::fs::read_to_string(folder.path().join("out")).unwrap(), "done\n");
+}
+
+#[test]
+fn a_failing_program_a_signal_and_a_missing_program_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec(folder.path());
+    assert_eq!(sealed(&spec, "exit 7").0.outcome, Outcome::Exited { status: 7 });
+    assert_eq!(sealed(&spec, "kill -TERM $$").0.outcome, Outcome::Signalled { signal: 15 });
+    let error = run(&spec, &["no-such-program".to_owned()], &mut |_: Line<'_>| {}).unwrap_err();
+    assert!(
+        matches!(&error, SandboxError::Exec { program, .. } if program == "no-such-program"),
+        "{error:?}"
+    );
+    let nowhere = Spec { work_dir: "/nowhere".into(), ..spec };
+    let error = attempt(&nowhere, "true").unwrap_err();
+    assert!(matches!(&error, SandboxError::Setup { step, .. } if step == "chdir /nowhere"), "{error:?}");
+}
+
+#[test]
+fn lines_are_bounded_and_streams_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = spec(folder.path());
+    spec.limits.line_bytes_max = 10;
+    let mut lines = Vec::new();
+    let argv = ["sh", "-c", "printf 'abcdefghijklm\\nend'; printf 'error\\n\\n' >&2"].map(str::to_owned);
+    let mut sink = |line: Line<'_>| {
+        lines.push((line.stream, String::from_utf8(line.bytes.to_vec()).unwrap()));
+    };
+    run(&spec, &argv, &mut sink).unwrap();
+    lines.sort_by_key(|(stream, _)| *stream == Stream::Stderr);
+    let lines: Vec<_> = lines.iter().map(|(stream, text)| (*stream, text.as_str())).collect();
+    let (out, err) = (Stream::Stdout, Stream::Stderr);
+    assert_eq!(lines, [(out, "abcdefghij"), (out, "klm"), (out, "end"), (err, "error"), (err, "")]);
+}
+
+#[test]
+fn a_running_sandbox_can_be_stopped_and_serves_only_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = Spec { network: Network::Loopback, ..spec(folder.path()) };
+    let script = r#"
+        use Socket;
+        socket(my $server, PF_INET, SOCK_STREAM, 0) or die "socket $!";
+        bind($server, pack_sockaddr_in(0, INADDR_LOOPBACK)) and listen($server, 1) or die "listen $!";
+        my ($port) = unpack_sockaddr_in(getsockname($server));
+        socket(my $client, PF_INET, SOCK_STREAM, 0) or die "socket $!";
+        connect($client, pack_sockaddr_in($port, INADDR_LOOPBACK)) or die "connect $!";
+        $| = 1; print "connected\n"; sleep 1000;
+    "#;
+    let (sender, lines) = std::sync::mpsc::channel();
+    let sink = move |line: Line<'_>| {
+        let _ = sender.send(String::from_utf8_lossy(line.bytes).into_owned());
+    };
+    let argv = ["perl", "-e", script].map(str::to_owned).to_vec();
+    let mut running = spawn(spec, argv, Box::new(sink)).unwrap();
+    assert_eq!(lines.recv().unwrap(), "connected");
+    running.stop();
+    assert_eq!(running.wait().unwrap().outcome, Outcome::Stopped);
+}
+
+#[test]
+fn fewer_processors_are_seen_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = Spec { cpus_max: Some(1), ..spec(folder.path()) };
+    assert_eq!(sealed(&spec, "nproc").1, "1\n");
 }
