@@ -513,7 +513,7 @@ fn gaps(evidence: &Evidence, outcome: Outcome) -> Vec<Gap> {
         );
     }
     let options = evidence.environment.build.as_ref().and_then(|b| b.env.get("DEB_BUILD_OPTIONS"));
-    if options.is_some_and(|o| o.split_whitespace().any(|w| w == "nocheck")) {
+    if compared && options.is_some_and(|o| o.split_whitespace().any(|w| w == "nocheck")) {
         gap(
             "tests-not-run",
             "that the software passes its own tests: they were not run (`nocheck`)".to_owned(),

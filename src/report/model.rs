@@ -52,8 +52,18 @@ pub struct Release {
     pub channel: String,
     /// Architecture, e.g. `amd64`.
     pub architecture: String,
-    /// Package URL.
+    /// Package URL; begins with `pkg:`.
+    #[serde(deserialize_with = "purl")]
     pub purl: String,
+}
+
+fn purl<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.starts_with("pkg:") {
+        Ok(text)
+    } else {
+        Err(serde::de::Error::custom("a package URL begins with `pkg:`"))
+    }
 }
 
 /// A signed index.

@@ -142,10 +142,10 @@ fn verdict_box(page: &mut Html, word: &str, verdict: Verdict, why: &str) {
         .class(verdict)
         .raw("\" role=\"group\" aria-label=\"Verdict\">")
         .icon(verdict);
-    page.within("<strong>", word, "</strong>")
-        .within("<span class=\"badge ", verdict.word(), "\">")
-        .text(verdict.word())
-        .raw("</span>");
+    page.within("<strong>", word, "</strong>");
+    if word != verdict.word() {
+        page.within("<span class=\"badge ", verdict.word(), "\">").text(verdict.word()).raw("</span>");
+    }
     page.raw("<p class=\"why\">").prose(&sentence(why)).raw("</p></div>\n");
 }
 
@@ -296,14 +296,18 @@ fn index(report: &Report, names: &[ArtifactName], limits: &ReportLimits) -> Stri
         count(Verdict::Fail)
     );
     verdict_box(&mut page, report.verdict().word(), report.verdict(), &why);
-    page.raw("</div></header>\n<main id=\"content\" class=\"wrap\">\n<section aria-labelledby=\"h-releases\">\n<h2 id=\"h-releases\">Releases</h2>\n<div class=\"card\"><table>\n<caption>One page for each release</caption>\n")
+    page.raw("</div></header>\n<main id=\"content\" class=\"wrap\">\n<section aria-labelledby=\"h-releases\">\n<h2 id=\"h-releases\">Releases</h2>\n<div class=\"card\"><table class=\"releases\">\n<caption>One page for each release</caption>\n")
         .raw("<thead><tr><th scope=\"col\">Release</th><th scope=\"col\">Outcome</th><th scope=\"col\">Verdict</th><th scope=\"col\">Why</th></tr></thead>\n<tbody>\n");
     for (component, name) in components.iter().zip(names) {
         let release = &component.evidence().release;
         page.within("<tr><th scope=\"row\"><a href=\"", name.as_str(), "\">")
             .text(&release.component)
             .within("</a> ", &release.version, "")
-            .within("<small>", &format!("{}, {}", release.channel, release.architecture), "</small></th><td>")
+            .within(
+                "<small>",
+                &format!("{}, {}", release.channel, release.architecture),
+                "</small></th><td class=\"word\">",
+            )
             .text(component.outcome().word())
             .raw("</td><td>")
             .badge(component.verdict().word(), component.verdict())
