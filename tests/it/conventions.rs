@@ -26,7 +26,7 @@ const LEFT_TO_THE_CALLER: [(&str, &str); 5] = [
 ];
 
 /// What only `fetch` may use.
-const NETWORK: &str = r"\breqwest\b|\bstd\s*::\s*net\b|\bTcpStream\b|\bUdpSocket\b";
+const NETWORK: &str = r"\breqwest\b|\bstd\s*::\s*os\s*::\s*unix\s*::\s*net\b|\bTcpStream\b|\bTcpListener\b|\bUdpSocket\b|\bToSocketAddrs\b";
 
 fn breaches(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
