@@ -93,7 +93,9 @@ pub(crate) fn authenticate(loose: &LooseEnvelope, context: &Context<'_>) -> Auth
                 .expected("a certificate in the envelope, or the signer's public key")
                 .found("neither")
                 .from("signatures")
-                .next_step("give the signer's key with `--key FILE`, or the bundle in place of the envelope"),
+                .next_step(
+                    "give the signer's key with `--public-key FILE`, or the bundle in place of the envelope",
+                ),
         ),
     }
 }
@@ -154,7 +156,7 @@ fn by_certificate(
                 .expected("one signature, as a log records it for a certificate")
                 .found(format!("{} signatures", loose.envelope.signatures.len()))
                 .from("signatures")
-                .next_step("give the keys of the signers with `--key FILE`"),
+                .next_step("give the keys of the signers with `--public-key FILE`"),
         );
     };
     let (der, certificate) = match read_certificate(pem) {

@@ -18,7 +18,7 @@ pub(crate) fn check(certificate: Option<&Certificate>, policy: &Policy, out: &mu
                 Check::refuted("certificate-identity")
                     .expected("a certificate that names the signer")
                     .found("none")
-                    .next_step("demand the signer's key with `--key FILE`, or another attestation"),
+                    .next_step("demand the signer's key with `--public-key FILE`, or another attestation"),
             );
         }
         return;

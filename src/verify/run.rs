@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answer::{ArtifactAnswer, AttestationAnswer, Format};
+use super::answer::{ArtifactAnswer, AttestationAnswer};
 use super::authenticated::{Authenticated, Content};
 use super::cloud_build::{self, Occurrence};
 use super::document::{Attestation, Body, Signed};
@@ -326,9 +326,23 @@ fn artifact_answer(
     ArtifactAnswer { artifact, digests, verdict, checks, attestations, not_checked: NOT_CHECKED.to_vec() }
 }
 
+/// Adds answers of other checkers (signatures by long-lived keys) and judges the artifact anew.
+#[must_use]
+pub fn with_answers(
+    whole: ArtifactAnswer,
+    more: Vec<AttestationAnswer>,
+    context: &Context<'_>,
+) -> ArtifactAnswer {
+    if more.is_empty() {
+        return whole;
+    }
+    let mut attestations = whole.attestations;
+    attestations.extend(more);
+    artifact_answer(whole.artifact, whole.digests, attestations, context)
+}
+
 /// Whom an attestation counts for; the registry's countersignature of an npm package is not another.
 fn voucher(answer: &AttestationAnswer) -> Option<&Signer> {
-    debug_assert!(answer.format != Format::Checksums || answer.signers.len() <= 1);
     answer.signers.first()
 }
 

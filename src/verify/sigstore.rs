@@ -239,7 +239,7 @@ fn keyed(
                 .expected("a public key to check the signature with")
                 .found(format!("the bundle only hints at `{}`", hint.escape_debug()))
                 .from("verificationMaterial.publicKey.hint")
-                .next_step("give the publisher's key with `--key FILE`"),
+                .next_step("give the publisher's key with `--public-key FILE`"),
         );
     }
     let mut last = None;

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::Check;
 use super::policy::SummaryDemand;
+use super::slsa::LEVEL_PREFIX;
 use super::statement::ForeignStatement;
-use crate::statement::predicate::verification_summary::{Summary, VERIFICATION_SUMMARY_V1};
+use super::{ArtifactAnswer, Check};
+use crate::statement::predicate::verification_summary::{
+    Resource, Summary, VERIFICATION_SUMMARY_V1, Verifier,
+};
+use crate::statement::{Statement, Subject};
+use crate::verdict::Verdict;
 
 /// Checks a summary against the demand; subjects only where digests are demanded by name.
 pub(crate) fn check(statement: &ForeignStatement, demand: &SummaryDemand, out: &mut Vec<Check>) {
@@ -110,6 +115,65 @@ fn slsa(text: &str) -> Level<'_> {
         Ok(number) if digits && !track.is_empty() && !track.contains('_') => Level::Track(track, number),
         _ => Level::Malformed,
     }
+}
+
+/// What a summary of this run says about itself.
+#[derive(Debug, Clone)]
+pub struct SummaryOf<'a> {
+    /// URI of whoever verifies.
+    pub verifier_id: &'a str,
+    /// URI of what is verified.
+    pub resource_uri: &'a str,
+    /// URI of the policy.
+    pub policy_uri: &'a str,
+    /// Digest of the policy file, where there is one.
+    pub policy_digest: Option<&'a crate::digest::Digest>,
+    /// The attestations that were read, with their digests.
+    pub inputs: &'a [(String, crate::digest::Digest)],
+    /// When.
+    pub time_verified: jiff::Timestamp,
+}
+
+/// Writes a run down as a verification summary v1 over the artifacts that have digests.
+///
+/// `PASSED` needs every artifact to pass. The level is the least of the artifacts', each the greatest
+/// of its passing attestations'; where provenance says nothing of a level none is claimed.
+/// `SLSA_BUILD_REPRODUCED` is never claimed: one run of a verifier reproduces nothing.
+pub fn summarise(answers: &[ArtifactAnswer], of: &SummaryOf<'_>) -> Option<Statement<Summary>> {
+    let subjects: Vec<Subject> = answers
+        .iter()
+        .filter_map(|answer| Some(Subject { name: answer.artifact.clone(), digest: answer.digests.clone()? }))
+        .collect();
+    if subjects.is_empty() || subjects.len() != answers.len() {
+        return None;
+    }
+    let passed = Verdict::of_all(answers.iter().map(|answer| answer.verdict)) == Verdict::Pass;
+    let levels: Option<Vec<u8>> = answers.iter().map(level).collect();
+    let verified_levels = match levels.and_then(|levels| levels.into_iter().min()).filter(|_| passed) {
+        Some(level) => vec![format!("{LEVEL_PREFIX}{level}")],
+        None => Vec::new(),
+    };
+    let resource = |uri: &str, digest: Option<&crate::digest::Digest>| Resource {
+        uri: uri.to_owned(),
+        digest: digest.map(|d| (d.algorithm().name().to_owned(), d.to_hex())).into_iter().collect(),
+    };
+    let summary = Summary {
+        verifier: Verifier { id: of.verifier_id.to_owned() },
+        time_verified: Some(of.time_verified.to_string()),
+        resource_uri: of.resource_uri.to_owned(),
+        policy: resource(of.policy_uri, of.policy_digest),
+        input_attestations: of.inputs.iter().map(|(name, digest)| resource(name, Some(digest))).collect(),
+        verification_result: if passed { "PASSED" } else { "FAILED" }.to_owned(),
+        verified_levels,
+        slsa_version: Some("1.2".to_owned()),
+    };
+    Some(Statement::new(subjects, VERIFICATION_SUMMARY_V1, summary))
+}
+
+fn level(answer: &ArtifactAnswer) -> Option<u8> {
+    let passing = answer.attestations.iter().filter(|a| a.verdict == Verdict::Pass);
+    let levels = passing.flat_map(|a| &a.checks).filter(|c| c.code == "build-level");
+    levels.filter_map(|c| c.found.as_deref()?.strip_prefix(LEVEL_PREFIX)?.parse().ok()).max()
 }
 
 #[cfg(test)]

@@ -54,6 +54,11 @@ pub(crate) enum Command {
     Compare(Box<crate::commands::compare::Compare>),
     /// Look after the store of downloaded and made files.
     Store(crate::commands::store::Store),
+    /// Say who vouches for files, for what, and whether that is what is demanded.
+    Verify(Box<crate::commands::verify::Verify>),
+    /// Speak the protocol of Sigstore's conformance suite.
+    #[command(hide = true)]
+    Conformance(crate::commands::conformance::Conformance),
     /// Write a shell completion script to standard output.
     Completions(crate::commands::completions::Completions),
     /// Write the manual page to standard output, or one page for each verb into a folder.

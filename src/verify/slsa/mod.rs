@@ -29,6 +29,8 @@ use crate::statement::dsse::PAYLOAD_TYPE_IN_TOTO;
 pub(crate) const PROVENANCE_V0_2: &str = "https://slsa.dev/provenance/v0.2";
 /// `predicateType` of provenance v1.
 pub(crate) const PROVENANCE_V1: &str = "https://slsa.dev/provenance/v1";
+/// Beginning of SLSA's names of build levels.
+pub(crate) const LEVEL_PREFIX: &str = "SLSA_BUILD_LEVEL_";
 /// Build type of the npm client's first provenance.
 pub(crate) const NPM_CLI_V1: &str = "https://github.com/npm/cli/gha@v1";
 
@@ -361,17 +363,17 @@ fn source(provenance: &Provenance, writer: Writer, wanted: &str, out: &mut Vec<C
     );
 }
 
-/// Level that this builder can give.
+/// Level that this builder can give; told also where none is demanded, for summaries.
 pub(crate) fn level(level_max: Option<u8>, demand: &SlsaDemand, out: &mut Vec<Check>) {
-    if let Some(wanted) = demand.level_min {
-        let found = level_max.unwrap_or(0);
-        out.push(
-            Check::when("build-level", found >= wanted)
-                .expected(format!("SLSA build level {wanted} or more"))
-                .found(format!("level {found}"))
-                .from("list of trusted builders"),
-        );
-    }
+    let found = level_max.map_or_else(|| "none".to_owned(), |level| format!("{LEVEL_PREFIX}{level}"));
+    let from = "list of trusted builders";
+    out.push(match demand.level_min {
+        Some(wanted) => Check::when("build-level", level_max.is_some_and(|level| level >= wanted))
+            .expected(format!("{LEVEL_PREFIX}{wanted} or more"))
+            .found(found)
+            .from(from),
+        None => Check::noted("build-level").found(found).from(from),
+    });
 }
 
 /// `git+https://…` from any of the ways to write a repository.

@@ -248,6 +248,9 @@ fn wrapped(base64: &str) -> String {
 fn attestations(case: &Value, folder: &Path, limits: &VerifyLimits) -> Result<Vec<Attestation>, Trouble> {
     let name = text(case, "attestation").ok_or_else(|| Trouble::Unsupported("no attestation".to_owned()))?;
     let path = folder.join(name);
+    if path.is_dir() {
+        return verify::oci::read(&path, limits).map_err(refused);
+    }
     let bytes = std::fs::read(&path).map_err(refused)?;
     verify::document::read(&bytes, name, limits).map_err(refused)
 }

@@ -4,9 +4,11 @@ pub(crate) mod check_config;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod lock;
+pub(crate) mod conformance;
 pub(crate) mod man;
 pub(crate) mod observe;
 pub(crate) mod store;
+pub(crate) mod verify;
 
 use crate::args::{Args, Command};
 use crate::exit::Exit;
@@ -20,6 +22,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Lock(command) => command.run(args),
         Command::Compare(command) => command.run(args),
         Command::Store(command) => command.run(args),
+        Command::Verify(command) => command.run(args),
+        Command::Conformance(command) => command.run(args),
         Command::Completions(command) => command.run(args),
         Command::Man(command) => command.run(args),
     }

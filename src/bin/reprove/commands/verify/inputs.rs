@@ -1,0 +1,227 @@
+//! What `reprove verify` reads: artifacts and attestations.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use globset::GlobBuilder;
+use reprove::digest::{Algorithm, Digest, DigestSet, Hasher};
+use reprove::limits::verify::VerifyLimits;
+use reprove::verify::{self, Attestation, LogEntry, Subject, oci};
+
+use crate::exit::Exit;
+use crate::render::Failure;
+
+/// Bytes read at a time; large enough that system calls do not show in a profile.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// A policy, key or trust root is never longer: Sigstore's largest trust root has 60 kB.
+const TEXT_BYTES_MAX: u64 = 4 << 20;
+
+/// What cannot be taken.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum InputError {
+    /// A file or folder cannot be read.
+    #[error("cannot read `{path}`")]
+    #[diagnostic(code(cli::read), help("check that the file exists and may be read"))]
+    Read {
+        /// Which.
+        path: String,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A text file is too long.
+    #[error("`{path}` has more than {max} bytes")]
+    #[diagnostic(code(cli::text_limit), help("check that this is the file you mean"))]
+    TextLimit {
+        /// Which.
+        path: String,
+        /// The limit.
+        max: u64,
+    },
+    /// A glob that matches nothing, or cannot be read.
+    #[error("`{pattern}` names no file")]
+    #[diagnostic(code(cli::no_such_file), help("name an existing file or folder, or `sha256:` and a digest"))]
+    NoSuchFile {
+        /// As given.
+        pattern: String,
+    },
+    /// A digest that is none.
+    #[error("`{found}` is no digest")]
+    #[diagnostic(code(cli::digest), help("write `sha256:` followed by 64 lower-case hexadecimal digits"))]
+    Digest {
+        /// As given.
+        found: String,
+        /// What is wrong with it.
+        #[source]
+        source: reprove::digest::DigestError,
+    },
+    /// A summary without artifacts.
+    #[error("a verification summary needs an artifact to be about")]
+    #[diagnostic(
+        code(cli::nothing_to_summarise),
+        help("name the artifact's file, or `sha256:` and its digest")
+    )]
+    NothingToSummarise,
+}
+
+fn read_error(path: &Path, source: std::io::Error) -> Failure {
+    Failure::new(InputError::Read { path: path.display().to_string(), source }, Exit::CouldNotLook)
+}
+
+/// Reads a policy, key or trust root.
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(TEXT_BYTES_MAX + 1).read_to_string(&mut text))
+        .map_err(|e| read_error(path, e))?;
+    if text.len() as u64 > TEXT_BYTES_MAX {
+        let error = InputError::TextLimit { path: path.display().to_string(), max: TEXT_BYTES_MAX };
+        return Err(Failure::new(error, Exit::CouldNotLook));
+    }
+    Ok(text)
+}
+
+/// Attestations with the digests of the files that held them.
+pub(super) struct Given {
+    pub(super) attestations: Vec<Attestation>,
+    pub(super) digests: Vec<(String, Digest)>,
+}
+
+/// Reads files, folders of them, and image layouts.
+pub(super) fn attestations(paths: &[PathBuf], limits: &VerifyLimits) -> Result<Given, Failure> {
+    let could_not = |e| Failure::new(e, Exit::CouldNotLook);
+    let mut given = Given { attestations: Vec::new(), digests: Vec::new() };
+    for path in paths {
+        if path.is_dir() && oci::is_layout(path) {
+            given.attestations.extend(oci::read(path, limits).map_err(could_not)?);
+            continue;
+        }
+        let files = if path.is_dir() { folder(path)? } else { vec![path.clone()] };
+        for file in files {
+            let bytes = oci::read_file(&file, limits).map_err(could_not)?;
+            let name = file.display().to_string();
+            given.attestations.extend(verify::document::read(&bytes, &name, limits).map_err(could_not)?);
+            given.digests.push((name, Digest::sha256(&bytes)));
+        }
+    }
+    Ok(given)
+}
+
+/// Reads saved log entries.
+pub(super) fn log_entries(paths: &[PathBuf], limits: &VerifyLimits) -> Result<Vec<LogEntry>, Failure> {
+    let could_not = |e| Failure::new(e, Exit::CouldNotLook);
+    let mut entries = Vec::new();
+    for path in paths {
+        let bytes = oci::read_file(path, limits).map_err(could_not)?;
+        entries.extend(LogEntry::read(&bytes, &path.display().to_string(), limits).map_err(could_not)?);
+    }
+    Ok(entries)
+}
+
+/// Files of a folder in the order of their names, without those of folders within.
+fn folder(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(|e| read_error(path, e))? {
+        let file = entry.map_err(|e| read_error(path, e))?.path();
+        if file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Hashes the artifacts, each once and in constant memory.
+pub(super) fn subjects(
+    names: &[String],
+    attestations: &[Attestation],
+    limits: &VerifyLimits,
+) -> Result<Vec<Subject>, Failure> {
+    let algorithms = verify::algorithms(attestations);
+    let needs_bytes = verify::needs_bytes(attestations);
+    let mut subjects = Vec::new();
+    for name in names {
+        if let Some(digest) = digest(name)? {
+            let digests = DigestSet::single(digest);
+            subjects.push(Subject { name: name.clone(), is_file_name: false, digests, bytes: None });
+            continue;
+        }
+        for file in files(name)? {
+            subjects.push(subject(&file, &algorithms, needs_bytes, limits)?);
+        }
+    }
+    Ok(subjects)
+}
+
+/// One artifact for the conformance protocol.
+pub(crate) fn subject_of(
+    name: &str,
+    attestations: &[Attestation],
+    limits: &VerifyLimits,
+) -> Result<Vec<Subject>, Failure> {
+    subjects(&[name.to_owned()], attestations, limits)
+}
+
+fn digest(name: &str) -> Result<Option<Digest>, Failure> {
+    if !["sha256:", "sha512:"].iter().any(|prefix| name.starts_with(prefix)) {
+        return Ok(None);
+    }
+    let refused = |source| Failure::new(InputError::Digest { found: name.to_owned(), source }, Exit::Usage);
+    name.parse().map(Some).map_err(refused)
+}
+
+/// What a name stands for: a file, a folder's files, or a glob's.
+fn files(name: &str) -> Result<Vec<PathBuf>, Failure> {
+    let path = Path::new(name);
+    if path.is_dir() {
+        return folder(path);
+    }
+    if path.exists() || !name.contains(['*', '?', '[']) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let nothing = || Failure::new(InputError::NoSuchFile { pattern: name.to_owned() }, Exit::Usage);
+    let glob =
+        GlobBuilder::new(name).literal_separator(true).build().map_err(|_| nothing())?.compile_matcher();
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let plain = |file: &Path| file.strip_prefix("./").unwrap_or(file).to_owned();
+    let found: BTreeSet<PathBuf> =
+        folder(parent)?.iter().map(|file| plain(file)).filter(|file| glob.is_match(file)).collect();
+    if found.is_empty() { Err(nothing()) } else { Ok(found.into_iter().collect()) }
+}
+
+fn subject(
+    path: &Path,
+    algorithms: &[Algorithm],
+    keep: bool,
+    limits: &VerifyLimits,
+) -> Result<Subject, Failure> {
+    let mut file = File::open(path).map_err(|e| read_error(path, e))?;
+    let mut hashers: Vec<Hasher> = algorithms.iter().map(|a| Hasher::new(*a)).collect();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut kept = keep.then(Vec::new);
+    loop {
+        let n = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(read_error(path, e)),
+        };
+        let bytes = buffer.get(..n).unwrap_or_default();
+        hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
+        if let Some(all) = &mut kept {
+            if (all.len() + n) as u64 > limits.message_bytes_max {
+                kept = None;
+            } else {
+                all.extend_from_slice(bytes);
+            }
+        }
+    }
+    let mut digests = hashers.into_iter().map(Hasher::finish);
+    let first = digests.next().unwrap_or_else(|| Digest::sha256(&[]));
+    let digests = digests.fold(DigestSet::single(first), DigestSet::with);
+    let name =
+        path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    Ok(Subject { name, is_file_name: true, digests, bytes: kept })
+}

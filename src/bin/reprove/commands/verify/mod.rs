@@ -1,0 +1,108 @@
+//! `reprove verify`.
+
+mod inputs;
+mod options;
+mod text;
+
+use reprove::attest;
+use reprove::digest::Digest;
+use reprove::limits::verify::VerifyLimits;
+use reprove::statement::dsse::PAYLOAD_TYPE_IN_TOTO;
+use reprove::verdict::Verdict;
+use reprove::verify::policy::Policy;
+use reprove::verify::{self, ArtifactAnswer, Context, SummaryOf};
+use serde::Serialize;
+
+use crate::args::{Args, Format};
+use crate::exit::Exit;
+use crate::host;
+use crate::key::signing_key;
+use crate::render::{self, Failure};
+
+use inputs::InputError;
+pub(crate) use inputs::{subject_of, text as read_text};
+pub(crate) use options::Verify;
+
+/// `$id` of the published JSON Schema, `policies/verify/answer.schema.json`.
+const SCHEMA_ID: &str = "https://reprove.dev/schema/verify/v1";
+
+/// The result as JSON.
+#[derive(Serialize)]
+struct Run<'a> {
+    schema: &'static str,
+    verdict: Verdict,
+    as_of: jiff::Timestamp,
+    trust_roots: Vec<&'a str>,
+    artifacts: &'a [ArtifactAnswer],
+}
+
+impl Verify {
+    pub(crate) fn run(&self, args: &Args) -> Result<Exit, Failure> {
+        let limits = VerifyLimits::DEFAULT;
+        let usage = |e: verify::policy::PolicyError| Failure::new(e, Exit::Usage);
+        let policy_file = self.policy_file()?;
+        let policy = match &policy_file {
+            Some((name, text)) => Policy::from_toml(name, text).map_err(usage)?,
+            None => Policy::new(),
+        };
+        let policy = self.demands(policy).map_err(usage)?;
+        policy.validate().map_err(usage)?;
+        let trust = self.trust()?;
+        let as_of = self.as_of.unwrap_or_else(host::now);
+        let given = inputs::attestations(&self.attestations, &limits)?;
+        let log_entries = inputs::log_entries(&self.rekor_entries, &limits)?;
+        let context =
+            Context { trust: &trust, policy: &policy, log_entries: &log_entries, as_of, limits: &limits };
+        let answers = if self.files.is_empty() {
+            vec![verify::verify_alone(&given.attestations, &context)]
+        } else {
+            let subjects = inputs::subjects(&self.files, &given.attestations, &limits)?;
+            verify::verify(&subjects, &given.attestations, &context)
+        };
+        if let Some(path) = &self.vsa {
+            self.write_summary(path, &answers, policy_file.as_ref(), &given.digests, as_of)?;
+        }
+        let verdict = Verdict::of_all(answers.iter().map(|answer| answer.verdict));
+        let shown = match args.format {
+            Format::Json => render::json(&Run {
+                schema: SCHEMA_ID,
+                verdict,
+                as_of,
+                trust_roots: trust.sigstore.iter().map(verify::trust::SigstoreRoot::name).collect(),
+                artifacts: &answers,
+            })?,
+            Format::Text => text::report(&answers, verdict, args.verbose),
+        };
+        render::answer(&shown, verdict.into())
+    }
+
+    fn write_summary(
+        &self,
+        path: &std::path::Path,
+        answers: &[ArtifactAnswer],
+        policy: Option<&(String, String)>,
+        inputs: &[(String, Digest)],
+        time_verified: jiff::Timestamp,
+    ) -> Result<(), Failure> {
+        // The grammar requires these with `--vsa`.
+        let (Some(key), Some(verifier_id)) = (&self.key, &self.vsa_verifier_id) else { return Ok(()) };
+        let key = signing_key(key)?;
+        let digest = policy.map(|(_, text)| Digest::sha256(text.as_bytes()));
+        let of = SummaryOf {
+            verifier_id,
+            resource_uri: self.vsa_resource_uri.as_deref().unwrap_or_default(),
+            policy_uri: policy.map_or("arguments", |(name, _)| name.as_str()),
+            policy_digest: digest.as_ref(),
+            inputs,
+            time_verified,
+        };
+        let Some(statement) = verify::summarise(answers, &of) else {
+            return Err(Failure::new(InputError::NothingToSummarise, Exit::Usage));
+        };
+        let payload = attest::statement_bytes(&statement).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        let envelope = attest::sign(PAYLOAD_TYPE_IN_TOTO, &payload, &key)
+            .map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        let json = render::json(&envelope)?;
+        attest::write_atomically(path, json.as_bytes()).map_err(|e| Failure::new(e, Exit::CouldNotLook))
+    }
+}
