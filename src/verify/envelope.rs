@@ -201,6 +201,12 @@ fn by_certificate(
             .from("envelope")
             .next_step("give the saved log entry with `--rekor-entry FILE`, or the Sigstore bundle in place of the envelope"),
     );
+    answer.checks.push(
+        Check::absent("certificate-chain")
+            .expected("a chain to a trusted authority at the time of signing")
+            .found("not checked, for want of that time: what the certificate claims below is unproved")
+            .from("signatures[0].cert"),
+    );
     answer.certificate = Some(certificate);
     answer
 }

@@ -27,7 +27,7 @@ use super::public_key::PublicKey;
 use super::statement::subject_digests;
 use super::trust::{SigstoreRoot, Trust, TrustedKey};
 use super::{Check, Signer};
-use crate::digest::{Algorithm, Digest, DigestSet};
+use crate::digest::{Agreement, Algorithm, Digest, DigestSet};
 
 /// The artifact, as far as a message signature needs it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -197,7 +197,8 @@ fn keyless(bundle: &Bundle, trust: &Trust, message: Message<'_>, mut answer: Aut
         }
         Err(error) => {
             answer.certificate = Some(certificate);
-            answer.refuted(check_of(&error))
+            let check = check_of(&error, &answer.content);
+            answer.refuted(check)
         }
     }
 }
@@ -283,7 +284,10 @@ fn keyed_with(
             policy = policy.skip_tlog_unsafe();
         }
         answer.evidence.root_has_logs = root.has_logs();
-        let result = root.verifier().verify(artifact, bundle, &policy).map_err(|error| check_of(&error))?;
+        let result = root
+            .verifier()
+            .verify(artifact, bundle, &policy)
+            .map_err(|error| check_of(&error, &answer.content))?;
         established(bundle, root, &result, &mut answer);
     } else {
         // `sigstore-verify` wants a log entry or a timestamp. Neither is needed to know that the
@@ -295,6 +299,15 @@ fn keyed_with(
                 .from("verificationMaterial.tlogEntries"));
         }
         bare_keyed(bundle, key, &artifact, message)?;
+        if let (Content::Message(Some(stated)), Some(digest)) = (&answer.content, &bound) {
+            if stated.agreement(&DigestSet::single(digest.clone())) == Agreement::Different {
+                return Err(Check::refuted("artifact-digest")
+                    .expected(digest.to_string())
+                    .found(stated.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+                    .from("messageSignature.messageDigest")
+                    .next_step("check that artifact and bundle belong together"));
+            }
+        }
         answer.checks.push(Check::established("signature").from(format!("key `{id}`")));
         answer.checks.push(
             Check::noted("transparency-log")
@@ -394,8 +407,13 @@ fn established(
     }
 }
 
-fn check_of(error: &Error) -> Check {
+fn check_of(error: &Error, content: &Content) -> Check {
     let (code, next) = match error {
+        // The stand-in for the artifact is one of the payload's own digests: what does not match is
+        // what the log recorded.
+        Error::ArtifactMismatch(_) if matches!(content, Content::Payload { .. }) => {
+            ("log-entry", "the log recorded another payload; fetch the bundle again from its publisher")
+        }
         Error::SignatureInvalid(_) => ("signature", "check that artifact and bundle belong together"),
         Error::ArtifactMismatch(_) => ("artifact-digest", "check that artifact and bundle belong together"),
         Error::Certificate(CertificateError::Sct(_)) => {

@@ -19,6 +19,8 @@ mod rebuild;
 mod sandbox;
 mod sandbox_escape;
 mod server;
+mod sigstore_world;
 mod small_root;
 mod sources;
 mod store;
+mod verify_attestations;

@@ -81,7 +81,10 @@ fn check(out: &mut String, check: &Check) {
     let from = check.from.as_deref().map(|from| format!("  ({from})")).unwrap_or_default();
     let _ = write!(out, "    {:<12} {}", check.finding.word(), check.code);
     if matches!(check.finding, Finding::Established | Finding::Noted) {
-        let _ = writeln!(out, "  {}{from}", check.found.as_deref().unwrap_or_default());
+        if let Some(found) = &check.found {
+            let _ = write!(out, "  {found}");
+        }
+        let _ = writeln!(out, "{from}");
         return;
     }
     out.push('\n');
