@@ -11,6 +11,8 @@ mod attestation_corpus;
 mod cli;
 mod compare_stamped;
 mod conventions;
+#[cfg(feature = "openpgp")]
+mod debian;
 mod deployment;
 mod fetch;
 mod layering;
