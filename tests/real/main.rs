@@ -7,6 +7,8 @@
     clippy::print_stderr
 )]
 
+#[cfg(feature = "openpgp")]
+mod debian;
 mod observe;
 mod report_browser;
 mod report_schema;

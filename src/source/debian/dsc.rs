@@ -16,8 +16,10 @@ use crate::verify::openpgp::{Keyring, SignatureOutcome, is_cleartext, verify_cle
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DscSignature {
-    /// Pass where a signature of a known key is good and none speaks against it; fail where one does;
-    /// inconclusive where it has none or the keyring lacks the key.
+    /// Pass where a signature of a known key is good and none speaks against it; fail where one does
+    /// (refuted, or by a key that was expired or revoked); inconclusive where it has none, the keyring
+    /// lacks the key, or the signature or the key rests on a broken algorithm: SHA-1 self-signatures of
+    /// old keys establish nothing, but that is no evidence against the source.
     pub verdict: Verdict,
     /// One outcome for each signature.
     pub signatures: Vec<SignatureOutcome>,
@@ -62,7 +64,12 @@ impl Dsc {
         } else {
             (bytes.to_vec(), Vec::new())
         };
-        let verdicts = || signatures.iter().map(SignatureOutcome::verdict);
+        let verdicts = || {
+            signatures.iter().map(|s| match s {
+                SignatureOutcome::WeakAlgorithm { .. } => Verdict::Inconclusive,
+                other => other.verdict(),
+            })
+        };
         let verdict = match (verdicts().any(|v| v == Verdict::Fail), verdicts().any(|v| v == Verdict::Pass)) {
             (true, _) => Verdict::Fail,
             (false, true) => Verdict::Pass,
