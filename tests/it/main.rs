@@ -18,6 +18,7 @@ mod fetch;
 mod layering;
 mod observe;
 mod rebuild;
+mod root_fs;
 mod sandbox;
 mod sandbox_escape;
 mod server;
