@@ -202,7 +202,7 @@ impl Place {
     }
     /// Neither finished nor half-made trees are left.
     fn check_nothing_left(&self) {
-        for entry in fs::read_dir(self.cache()).unwrap() {
+        for entry in fs::read_dir(self.cache()).into_iter().flatten() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(name.ends_with(".lock"), "{name} is left");
         }
