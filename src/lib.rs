@@ -11,7 +11,7 @@
 //! [`observe`].
 //! Ground (the only shared I/O): [`store`], [`fetch`].
 //! Stages: [`component`], [`deployment`], [`verify`], [`source`], [`environment`], [`rebuild`], [`compare`],
-//! [`attest`], [`report`].
+//! [`attest`], [`report`], [`audit`].
 //!
 //! # Invariants
 //!
@@ -29,6 +29,7 @@
 pub mod archive;
 pub mod artifact;
 pub mod attest;
+pub mod audit;
 pub mod compare;
 pub mod component;
 pub mod deployment;

@@ -2,6 +2,7 @@
 //! turned into values for it.
 
 use std::env;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -65,6 +66,16 @@ pub(crate) fn now() -> Timestamp {
 /// True unless `NO_COLOR` is set to something (see no-color.org).
 pub(crate) fn colour_allowed() -> bool {
     env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Whether results go to a terminal.
+pub(crate) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Whether results may be coloured.
+pub(crate) fn colours_on_stdout() -> bool {
+    stdout_is_terminal() && colour_allowed()
 }
 
 /// The usual variables. `HTTP_PROXY` in capitals is left out on purpose: in a CGI program a client

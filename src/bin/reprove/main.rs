@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod debian;
 mod exit;
+mod failures;
 mod host;
 mod key;
 mod progress;

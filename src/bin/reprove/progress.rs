@@ -54,6 +54,25 @@ impl Progress {
         Self { style, bars, stages: Mutex::default() }
     }
 
+    /// Lets something else write to standard error between the bars.
+    pub(crate) fn pause(&self, act: impl FnOnce()) {
+        match &self.bars {
+            Some(bars) => bars.suspend(act),
+            None => act(),
+        }
+    }
+
+    /// Takes every bar away.
+    pub(crate) fn finish(&self) {
+        if let Ok(mut stages) = self.stages.lock() {
+            stages.clear();
+        }
+        if let Some(bars) = &self.bars {
+            // A terminal that went away is no reason to stop.
+            drop(bars.clear());
+        }
+    }
+
     fn say(&self, text: &str) {
         match &self.bars {
             // A terminal that went away is no reason to stop.

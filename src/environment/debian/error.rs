@@ -6,6 +6,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 
 use crate::archive::ArchiveError;
+use crate::digest::Digest;
 use crate::environment::lock::LockError;
 use crate::source::debian::DebianError;
 use crate::source::debian::deb822::Deb822Error;
@@ -55,6 +56,22 @@ pub enum EnvironmentError {
         /// The system's reason.
         #[source]
         source: std::io::Error,
+    },
+    /// A signed index and the lock name other bytes for the same version.
+    #[error("the signed index has other bytes for `{name}` than the lock: expected {locked}, found {listed}")]
+    #[diagnostic(
+        code(environment::contradicted),
+        help(
+            "the lock was tampered with or damaged: look at its history, and make it again with `reprove lock`"
+        )
+    )]
+    Contradicted {
+        /// Package and version, or file.
+        name: String,
+        /// As locked.
+        locked: Digest,
+        /// As listed.
+        listed: Digest,
     },
     /// apt found no solution, or failed.
     #[error("`apt-get` finds no set of packages that satisfies the build dependencies: {said}")]

@@ -21,6 +21,7 @@ mod acquire;
 mod apt;
 mod built_using;
 mod changelog;
+mod confirm;
 mod error;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub use acquire::{acquire, acquire_published};
+pub use confirm::{Confirmation, confirm};
 pub use error::EnvironmentError;
 
 use crate::component::{DebianRelease, Release};

@@ -36,7 +36,7 @@ pub use error::DebianError;
 pub use files::{LockedFile, LockedSource, is_archive_path};
 pub use index::{BinaryRecord, IndexKind, SourceRecord, find_source};
 pub use mirrors::{Archive, MirrorError, Mirrors};
-pub use release::{SignedIndex, signed_index};
+pub use release::{SignedIndex, read_signed_index, signed_index};
 
 use crate::event::Observer;
 use crate::fetch::Fetcher;

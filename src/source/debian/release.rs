@@ -49,11 +49,12 @@ pub fn signed_index(
     for url in access.mirrors.urls(archive, &format!("dists/{suite}/InRelease"))? {
         let bytes_max = access.limits.signature.signed_text_bytes_max as u64;
         let answer = match access.fetcher.get_small(&url, bytes_max, None) {
-            Ok(Small::Fetched { bytes, .. }) => verify(&bytes, suite, keyring, as_of, &access.limits)
-                .and_then(|index| {
+            Ok(Small::Fetched { bytes, .. }) => {
+                read_signed_index(&bytes, suite, keyring, as_of, &access.limits).and_then(|index| {
                     access.store.insert(&bytes)?;
                     Ok(index)
-                }),
+                })
+            }
             Ok(Small::NotModified) => continue,
             Err(e) => Err(e.into()),
         };
@@ -73,8 +74,8 @@ pub fn signed_index(
     Err(first_error.unwrap_or(super::MirrorError::None { archive }.into()))
 }
 
-/// Verifies the bytes of an `InRelease`.
-fn verify(
+/// Verifies the bytes of an `InRelease` as [`signed_index`] does, asking nobody.
+pub fn read_signed_index(
     bytes: &[u8],
     suite: &str,
     keyring: &Keyring,

@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use reprove::component::{Component, ComponentError};
-use reprove::environment::debian::{EnvironmentError, ResolveRequest, resolve};
+use reprove::environment::debian::{ResolveRequest, resolve};
 use reprove::environment::lock::{Lock as Locked, LockedIndex};
 use reprove::limits::debian::DebianLimits;
 use reprove::observation::Observation;
-use reprove::source::debian::{Access, DebianError, MirrorError};
+use reprove::source::debian::Access;
 use serde::Serialize;
 
 use crate::args::{Args, Format};
 use crate::debian::{self, MirrorArgs};
 use crate::exit::Exit;
+use crate::failures;
 use crate::host;
 use crate::render::{self, Failure};
 
@@ -54,7 +55,7 @@ struct Written {
 
 impl Lock {
     pub(crate) fn run(&self, args: &Args) -> Result<Exit, Failure> {
-        let chosen = self.chosen(args).map_err(component_failure)?;
+        let chosen = self.chosen(args).map_err(failures::component)?;
         let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());
         let mirrors = self.mirrors.mirrors()?;
         let keyring = debian::archive_keyring(args)?;
@@ -64,7 +65,7 @@ impl Lock {
             Access { mirrors: &mirrors, fetcher: &fetcher, store: &store, observer: &progress, limits };
         let mut written = Vec::new();
         for (component, purl) in &chosen {
-            let release = component.release(Some(purl)).map_err(component_failure)?;
+            let release = component.release(Some(purl)).map_err(failures::component)?;
             let Some(debian) = release.debian() else { continue };
             let request = ResolveRequest {
                 component: &component.name,
@@ -75,7 +76,7 @@ impl Lock {
                 apt_get: &self.apt_get,
                 scratch: &scratch,
             };
-            let lock = resolve(&access, &request).map_err(failure)?;
+            let lock = resolve(&access, &request).map_err(failures::environment)?;
             let path = component.lock_path(release);
             let bytes = lock.to_bytes().unwrap_or_default();
             let changed = std::fs::read(&path).map_or(true, |old| old != bytes);
@@ -106,40 +107,6 @@ impl Lock {
         };
         self.components.iter().map(find).collect()
     }
-}
-
-fn component_failure(error: ComponentError) -> Failure {
-    let exit = match error {
-        ComponentError::Read { .. } => Exit::CouldNotLook,
-        _ => Exit::Usage,
-    };
-    Failure::new(error, exit)
-}
-
-/// What the archive does not have, or no longer, is a matter of the definition; an index that is
-/// refused is evidence against it; all else could not be looked at.
-fn failure(error: EnvironmentError) -> Failure {
-    let exit = match &error {
-        EnvironmentError::PublishedNotListed { .. }
-        | EnvironmentError::Unsatisfiable { .. }
-        | EnvironmentError::Archive(
-            DebianError::SourceNotListed { .. }
-            | DebianError::NoIndexPart { .. }
-            | DebianError::Mirror(MirrorError::None { .. }),
-        ) => Exit::Usage,
-        EnvironmentError::Archive(
-            DebianError::OpenPgp { .. }
-            | DebianError::NotVouchedFor { .. }
-            | DebianError::Refuted { .. }
-            | DebianError::WrongSuite { .. }
-            | DebianError::Expired { .. }
-            | DebianError::Field { .. }
-            | DebianError::Stanza { .. }
-            | DebianError::DscDisagrees { .. },
-        ) => Exit::Fail,
-        _ => Exit::CouldNotLook,
-    };
-    Failure::new(error, exit)
 }
 
 fn result(lock: Locked, path: &Path, changed: bool) -> Written {

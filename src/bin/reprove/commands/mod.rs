@@ -1,5 +1,6 @@
 //! One file for each verb.
 
+pub(crate) mod audit;
 pub(crate) mod check_config;
 pub(crate) mod compare;
 pub(crate) mod completions;
@@ -17,6 +18,7 @@ use crate::render::Failure;
 /// Runs the chosen verb.
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
+        Command::Audit(command) => command.run(args),
         Command::Observe(command) => command.run(args),
         Command::CheckConfig(command) => command.run(args),
         Command::Lock(command) => command.run(args),

@@ -1,0 +1,54 @@
+//! Why an audit could not look.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+
+use crate::artifact::ArtifactError;
+use crate::compare::CompareError;
+use crate::environment::debian::EnvironmentError;
+use crate::environment::root_fs::RootFsError;
+use crate::rebuild::RebuildError;
+use crate::source::debian::DebianError;
+
+/// Why an audit could not look. What it saw, however bad, is a result.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum AuditError {
+    /// The archive could not be asked or believed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Source(#[from] DebianError),
+    /// The environment could not be confirmed or obtained.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The root file system could not be made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    RootFs(#[from] RootFsError),
+    /// Nothing could be built.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Rebuild(#[from] RebuildError),
+    /// The artifacts could not be compared.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Compare(#[from] CompareError),
+    /// An artifact could not be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The work folder cannot be used.
+    #[error("cannot use the work folder `{}`", path.display())]
+    #[diagnostic(
+        code(audit::work),
+        help("check its permissions and the disk's free space, or name another with `--work DIR`")
+    )]
+    Work {
+        /// Which folder.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+}

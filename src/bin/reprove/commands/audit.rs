@@ -1,0 +1,387 @@
+//! `reprove audit`.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use reprove::artifact::ArtifactError;
+use reprove::attest::SigningKey;
+use reprove::audit::{AuditError, Audited, Auditor, Options, Repeat, Subject};
+use reprove::component::{Component, Release};
+use reprove::digest::Digest;
+use reprove::environment::debian::{ResolveRequest, resolve};
+use reprove::environment::lock::{self, Lock};
+use reprove::event::{Event, Stage};
+use reprove::limits::debian::DebianLimits;
+use reprove::limits::rebuild::RebuildLimits;
+use reprove::limits::report::ReportLimits;
+use reprove::limits::root_fs::RootFsLimits;
+use reprove::report::{self, Report, Run, statements, text::TextStyle};
+use reprove::source::debian::{Access, Mirrors};
+use reprove::verify::openpgp::Keyring;
+
+use crate::args::{Args, Format};
+use crate::debian::{self, MirrorArgs};
+use crate::exit::Exit;
+use crate::failures;
+use crate::host;
+use crate::render::{self, Failure};
+
+/// Rebuild released components from authenticated source, compare the bytes and report.
+///
+/// Writes an HTML page, JSON and Markdown for each run into the reports folder, and in-toto statements
+/// into the attestations folder.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Audit {
+    /// What to audit: `name` (its first release), `name@version` or a package URL; all components if
+    /// none is named.
+    #[arg(value_name = "COMPONENT[@VERSION]")]
+    components: Vec<String>,
+
+    #[command(flatten)]
+    build: BuildArgs,
+
+    /// Build a second time under varied clock, host name, processors and path, whatever the comparison
+    /// says. Without this it is done where a difference is not explained.
+    #[arg(long, conflicts_with = "once")]
+    twice: bool,
+
+    /// Never build a second time; a difference may then be our own instability.
+    #[arg(long)]
+    once: bool,
+
+    /// Where the lock is missing, or names what the archive no longer lists or offers, resolve the
+    /// environment anew for this run. The lock in `policies/` stays as it is; the new one is kept in the
+    /// work folder.
+    #[arg(long)]
+    relock: bool,
+
+    /// The apt-get that chooses packages for `--relock`; it is only asked to simulate.
+    #[arg(long, value_name = "PROGRAM", default_value = "apt-get")]
+    apt_get: PathBuf,
+
+    /// Folder for the reports.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    reports: PathBuf,
+
+    /// Folder for our statements (default: `attestations` in the root).
+    #[arg(long, value_name = "DIR")]
+    attestations: Option<PathBuf>,
+
+    /// Sign the statements with this PKCS#8 PEM key (ECDSA P-256 or Ed25519).
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Add to the report what varies between runs: times, log digests. The same inputs then no longer
+    /// give the same bytes.
+    #[arg(long)]
+    with_run: bool,
+
+    /// Print the JSON Schema of the report and do nothing else.
+    #[arg(long, conflicts_with = "components")]
+    print_schema: bool,
+}
+
+/// What `audit` and `rebuild` have in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) mirrors: MirrorArgs,
+
+    /// More certificates for the signatures of source descriptions. Repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyring: Vec<PathBuf>,
+
+    /// The time of judgement, RFC 3339 (default: now).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<Timestamp>,
+
+    /// Ask for new indexes even where the kept ones are still valid.
+    #[arg(long)]
+    pub(crate) refresh: bool,
+
+    /// Jobs of a build (default: the processors that may be used).
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+/// What every audit of a run shares.
+struct Setting<'a> {
+    args: &'a Args,
+    command: &'a Audit,
+    access: Access<'a>,
+    archive_keyring: Keyring,
+    developer_keyring: Keyring,
+    as_of: Timestamp,
+    work: PathBuf,
+    options: Options,
+}
+
+impl BuildArgs {
+    pub(crate) fn options(&self, repeat: Repeat) -> Options {
+        let jobs =
+            self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        Options {
+            repeat,
+            jobs,
+            rebuild: RebuildLimits::DEFAULT,
+            root_fs: RootFsLimits::DEFAULT,
+            refresh: self.refresh,
+        }
+    }
+}
+
+impl Audit {
+    pub(crate) fn run(&self, args: &Args) -> Result<Exit, Failure> {
+        if self.print_schema {
+            return render::answer(report::SCHEMA, Exit::Pass);
+        }
+        let chosen = self.chosen(args)?;
+        let key = self.key.as_deref().map(signing_key).transpose()?;
+        let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());
+        let mirrors: Mirrors = self.build.mirrors.mirrors()?;
+        let repeat = match (self.once, self.twice) {
+            (true, _) => Repeat::Never,
+            (_, true) => Repeat::Always,
+            _ => Repeat::OnDifference,
+        };
+        let setting = Setting {
+            args,
+            command: self,
+            access: Access {
+                mirrors: &mirrors,
+                fetcher: &fetcher,
+                store: &store,
+                observer: &progress,
+                limits: DebianLimits::DEFAULT,
+            },
+            archive_keyring: debian::archive_keyring(args)?,
+            developer_keyring: debian::developer_keyring(args, &self.build.keyring)?,
+            as_of: self.build.as_of.unwrap_or_else(host::now),
+            work: args.work_dir()?,
+            options: self.build.options(repeat),
+        };
+        let (mut judged, mut run, mut worst) = (Vec::new(), Run::default(), None::<Exit>);
+        run.as_of = Some(setting.as_of.to_string());
+        for (component, release) in &chosen {
+            match setting.audit(component, release) {
+                Ok(audited) => {
+                    let key = audited.evidence.release.key();
+                    if let Some(time) = audited.build_time {
+                        run.build_seconds.insert(key.clone(), time.as_secs());
+                    }
+                    if let Some(log) = audited.log {
+                        run.logs.insert(key, log);
+                    }
+                    judged.push(report::Component::judge(audited.evidence));
+                }
+                // The other components go on.
+                Err(failure) => {
+                    progress.pause(|| render::failure(&failure));
+                    worst = Some(worse(worst, failure.exit()));
+                }
+            }
+        }
+        progress.finish();
+        for component in &judged {
+            worst = Some(worse(worst, exit_of(component)));
+        }
+        let mut report = Report::new(judged);
+        if self.with_run {
+            report = report.with_run(run);
+        }
+        self.publish(args, &report, key.as_ref(), worst.unwrap_or(Exit::Inconclusive))
+    }
+
+    fn chosen(&self, args: &Args) -> Result<Vec<(Component, Release)>, Failure> {
+        if self.components.is_empty() {
+            let all = Component::all(&args.root).map_err(failures::component)?;
+            let first = |c: Component| {
+                let release = c.release(None).cloned()?;
+                Ok((c, release))
+            };
+            return all.into_iter().map(first).collect::<Result<_, _>>().map_err(failures::component);
+        }
+        let find = |text: &String| Component::find(&args.root, text);
+        self.components.iter().map(find).collect::<Result<_, _>>().map_err(failures::component)
+    }
+
+    /// Writes the report and the statements, and prints the result.
+    fn publish(
+        &self,
+        args: &Args,
+        report: &Report,
+        key: Option<&SigningKey>,
+        exit: Exit,
+    ) -> Result<Exit, Failure> {
+        let limits = ReportLimits::DEFAULT;
+        let disk = |e| Failure::new(e, Exit::CouldNotLook);
+        let mut pages = Vec::new();
+        if !report.components().is_empty() {
+            pages = report::html::write(report, &self.reports, &limits).map_err(disk)?;
+        }
+        let attestations = self.attestations.clone().unwrap_or_else(|| args.root.join("attestations"));
+        for component in report.components() {
+            statements::write(component, report.tool(), &attestations, key).map_err(disk)?;
+        }
+        let out = match args.format {
+            Format::Json => report.to_json(),
+            Format::Text => {
+                let style =
+                    TextStyle { color: host::colours_on_stdout(), short_digests: host::stdout_is_terminal() };
+                let mut text = String::new();
+                if let Some(page) = pages.first() {
+                    text = format!("report: {}\n\n", page.display());
+                }
+                text + &report::text::render(report, style, &limits)
+            }
+        };
+        render::answer(&out, exit)
+    }
+}
+
+/// The exit code of one release: explained differences have their own.
+fn exit_of(component: &report::Component) -> Exit {
+    match (component.outcome(), component.verdict()) {
+        (report::Outcome::Equivalent, reprove::verdict::Verdict::Inconclusive) => Exit::Equivalent,
+        (_, verdict) => Exit::from(verdict),
+    }
+}
+
+/// Over several releases the worst counts: fail, then could not look, then inconclusive, then
+/// equivalent, then pass.
+fn worse(so_far: Option<Exit>, next: Exit) -> Exit {
+    let rank = |exit: Exit| match exit {
+        Exit::Fail => 0,
+        Exit::Usage => 1,
+        Exit::CouldNotLook => 2,
+        Exit::Inconclusive => 3,
+        Exit::Equivalent => 4,
+        Exit::Pass => 5,
+    };
+    match so_far {
+        Some(exit) if rank(exit) <= rank(next) => exit,
+        _ => next,
+    }
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
+    let text = std::fs::read(path).map_err(|source| {
+        let path = camino::Utf8PathBuf::from(path.display().to_string());
+        Failure::new(ArtifactError::Read { path, source }, Exit::Usage)
+    })?;
+    SigningKey::from_pem(&text, None).map_err(|e| Failure::new(e, Exit::Usage))
+}
+
+impl Setting<'_> {
+    fn audit(&self, component: &Component, release: &Release) -> Result<Audited, Failure> {
+        let path = component.lock_path(release);
+        if !path.exists() && self.command.relock {
+            let (lock, path) = self.relock(component, release)?;
+            return self.with_lock(component, release, &lock, &path);
+        }
+        let lock = lock::read(&path, &component.name).map_err(|e| Failure::new(e, Exit::Usage))?;
+        let audited = self.with_lock(component, release, &lock, &path)?;
+        if audited.stale && self.command.relock {
+            let text = "the lock names what the archive no longer lists or offers; resolving anew";
+            self.access.observer.event(&Event::Note { stage: Stage::Environment, text });
+            let (lock, path) = self.relock(component, release)?;
+            return self.with_lock(component, release, &lock, &path);
+        }
+        Ok(audited)
+    }
+
+    fn with_lock(
+        &self,
+        component: &Component,
+        release: &Release,
+        lock: &Lock,
+        path: &Path,
+    ) -> Result<Audited, Failure> {
+        let bytes = lock.to_bytes().unwrap_or_default();
+        let distro = release.debian().map_or("", |d| d.distro.as_str());
+        let subject = Subject {
+            release: report::Release {
+                component: component.name.clone(),
+                version: release.version.clone(),
+                channel: format!("debian {distro}"),
+                architecture: lock.build.architecture.clone(),
+                purl: release.purl.to_string(),
+            },
+            lock,
+            lock_digest: Digest::sha256(&bytes),
+            again: vec![
+                format!("sha256sum {}", shown(self.args, path)),
+                format!("reprove audit {}@{}", component.name, release.version),
+            ],
+        };
+        let auditor = Auditor {
+            access: self.access,
+            archive_keyring: &self.archive_keyring,
+            developer_keyring: &self.developer_keyring,
+            as_of: self.as_of,
+            work: &self.work,
+            options: &self.options,
+        };
+        auditor.audit(&subject).map_err(audit_failure)
+    }
+
+    /// Resolves the environment anew and keeps the lock in the work folder.
+    fn relock(&self, component: &Component, release: &Release) -> Result<(Lock, PathBuf), Failure> {
+        let Some(debian) = release.debian() else {
+            return Err(failures::not_debian(&release.purl.to_string()));
+        };
+        let request = ResolveRequest {
+            component: &component.name,
+            release,
+            debian,
+            archive_keyring: &self.archive_keyring,
+            as_of: self.as_of,
+            apt_get: &self.command.apt_get,
+            scratch: &self.work,
+        };
+        let lock = resolve(&self.access, &request).map_err(failures::environment)?;
+        let name = component.lock_path(release);
+        let folder = self.work.join("locks").join(&component.name);
+        let path = folder.join(name.file_name().unwrap_or_default());
+        std::fs::create_dir_all(&folder).map_err(|source| {
+            Failure::new(AuditError::Work { path: folder.clone(), source }, Exit::CouldNotLook)
+        })?;
+        lock.write(&path).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        Ok((lock, path))
+    }
+}
+
+/// A path as a reader elsewhere can use it: below the root folder, or the plain name.
+fn shown(args: &Args, path: &Path) -> String {
+    match path.strip_prefix(&args.root) {
+        Ok(below) => below.display().to_string(),
+        Err(_) => path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+    }
+}
+
+/// An index that is refused is evidence; a wrong lock is a matter of the policies; all else could not
+/// be looked at.
+fn audit_failure(error: AuditError) -> Failure {
+    match error {
+        AuditError::Source(e) => failures::debian(e),
+        AuditError::Environment(e) => failures::environment(e),
+        other => Failure::new(other, Exit::CouldNotLook),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_exit_counts() {
+        let over = |all: &[Exit]| all.iter().fold(None, |so_far, e| Some(worse(so_far, *e)));
+        assert_eq!(over(&[Exit::Pass, Exit::Inconclusive]), Some(Exit::Inconclusive));
+        assert_eq!(over(&[Exit::Inconclusive, Exit::Pass]), Some(Exit::Inconclusive));
+        assert_eq!(over(&[Exit::CouldNotLook, Exit::Inconclusive]), Some(Exit::CouldNotLook));
+        assert_eq!(over(&[Exit::Inconclusive, Exit::Fail, Exit::CouldNotLook]), Some(Exit::Fail));
+        assert_eq!(over(&[Exit::Pass, Exit::Equivalent]), Some(Exit::Equivalent));
+        assert_eq!(over(&[]), None);
+    }
+}
