@@ -67,12 +67,16 @@ fn signature(found: &DscSignature) -> SourceSignature {
     };
     match found.verdict {
         Verdict::Pass => SourceSignature::Verified { by: good.collect() },
-        Verdict::Fail => SourceSignature::Refuted { reason: found.to_string() },
+        Verdict::Fail if found.signatures.iter().any(|s| matches!(s, SignatureOutcome::Refuted { .. })) => {
+            SourceSignature::Refuted { reason: found.to_string() }
+        }
+        // The bytes fit; what is not accepted is the algorithm, the key or the time.
+        Verdict::Fail => SourceSignature::NotRelied { reason: found.to_string() },
         Verdict::Inconclusive if found.signatures.is_empty() => SourceSignature::Absent {},
         Verdict::Inconclusive if unknown().count() == found.signatures.len() => {
             SourceSignature::KeyNotKnown { keys: unknown().flatten().collect() }
         }
-        Verdict::Inconclusive => SourceSignature::NotChecked { reason: found.to_string() },
+        Verdict::Inconclusive => SourceSignature::NotRelied { reason: found.to_string() },
     }
 }
 

@@ -218,7 +218,7 @@ fn judge_source(source: &Source, blocks: &mut Vec<Blocker>) -> Verdict {
         source.files.iter().find(|f| f.name.ends_with(".dsc")).map_or(&*source.package, |f| &*f.name);
     match &source.signature {
         SourceSignature::Verified { by } if !by.is_empty() => verdict,
-        SourceSignature::KeyNotKnown { .. } => verdict,
+        SourceSignature::KeyNotKnown { .. } | SourceSignature::NotRelied { .. } => verdict,
         SourceSignature::Refuted { reason } => {
             blocks.push(blocker(
                 "source-signature-refuted",
@@ -471,6 +471,9 @@ fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
 fn gaps(evidence: &Evidence, outcome: Outcome) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = evidence.not_looked.clone();
     let mut gap = |code: &str, text: String| gaps.push(Gap { code: code.to_owned(), text });
+    if let SourceSignature::NotRelied { reason } = &evidence.source.signature {
+        gap("source-signature-not-relied", format!("who signed the source description: {reason}"));
+    }
     if let SourceSignature::KeyNotKnown { keys } = &evidence.source.signature {
         gap(
             "source-signer-not-known",

@@ -150,6 +150,12 @@ pub enum SourceSignature {
         /// What is wrong.
         reason: String,
     },
+    /// Fits the bytes, but by an algorithm, a key or at a time that is not accepted today (SHA-1, an
+    /// expired or unbound key): neither verified nor refuted. The signed index vouches by itself.
+    NotRelied {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Made by a key that the trust root does not hold: neither good nor bad.
     KeyNotKnown {
         /// Key ids or fingerprints that the signature names.
@@ -436,6 +442,7 @@ impl Evidence {
             SourceSignature::KeyNotKnown { keys } => keys.sort(),
             SourceSignature::NotChecked { .. }
             | SourceSignature::Absent {}
+            | SourceSignature::NotRelied { .. }
             | SourceSignature::Refuted { .. } => {}
         }
         self.environment.packages.sort();

@@ -124,6 +124,9 @@ pub(super) fn signatures(evidence: &Evidence, chars_max: usize) -> Row {
         SourceSignature::KeyNotKnown { keys } => {
             ("key not known", Verdict::Pass, format!("source: no key for {}", keys.join(", ")))
         }
+        SourceSignature::NotRelied { reason } => {
+            ("not relied on", Verdict::Pass, format!("source: {reason}"))
+        }
         SourceSignature::Refuted { reason } => ("refuted", Verdict::Fail, format!("source: {reason}")),
         SourceSignature::Absent {} => ("absent", Verdict::Inconclusive, "source: no signature".to_owned()),
         SourceSignature::NotChecked { reason } => {

@@ -71,6 +71,13 @@ fn signature(page: &mut Html, signature: &SourceSignature) {
                     "</code>; the signed index vouches for the file by itself</span>",
                 );
         }
+        SourceSignature::NotRelied { reason } => {
+            page.badge("not relied on", Verdict::Inconclusive).within(
+                "<span class=\"len\">",
+                reason,
+                "; the signed index vouches for the file by itself</span>",
+            );
+        }
         SourceSignature::Refuted { reason } => {
             page.badge("refuted", Verdict::Fail).within("<span class=\"len\">", reason, "</span>");
         }
