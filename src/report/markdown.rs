@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::LIMITS;
+use super::classify::{Class, artifact_outcome};
 use super::file::{Component, Report};
-use super::judge::{Class, artifact_outcome};
 use super::model::{ArtifactPair, Outcome};
 use super::shown::{bytes, line};
 use super::summary;

@@ -8,6 +8,7 @@
 //!
 //! What a match does *not* prove is [`LIMITS`], part of every report for people.
 
+mod classify;
 mod error;
 mod file;
 pub mod html;
@@ -23,9 +24,10 @@ mod summary;
 mod tests;
 pub mod text;
 
+pub use classify::{Class, artifact_outcome, outcome};
 pub use error::ReportError;
 pub use file::{Component, Report, SCHEMA_ID, Tool};
-pub use judge::{Blocker, Class, Judgement, artifact_outcome, outcome};
+pub use judge::{Blocker, Judgement};
 pub use model::{
     ArtifactPair, Build, BuildResult, Bytes, Environment, Evidence, FileState, Gap, Index, Outcome, Package,
     Rebuild, Release, Run, Signer, Source, SourceFile, SourceSignature,

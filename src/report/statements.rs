@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::classify::artifact_outcome;
 use super::file::{Component, Tool};
-use super::judge::artifact_outcome;
 use super::model::{ArtifactPair, Evidence};
 use crate::attest::provenance::{
     BUILD_TYPE, BUILDER_ID, BuildDefinition, Builder, ExternalParameters, InternalParameters, PREDICATE_TYPE,

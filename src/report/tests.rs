@@ -278,6 +278,7 @@ fn pages_stand_alone_and_come_out_the_same_twice() {
     names.dedup();
     assert_eq!(names.len(), pages.len());
     let address = regex::Regex::new(r#"(?i)(src|href|action|data|poster|srcset)\s*=\s*"([^"]*)""#).unwrap();
+    let anchor = regex::Regex::new(r##"href="#([^"]*)""##).unwrap();
     for page in &pages {
         let html = &page.html;
         assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
@@ -286,7 +287,7 @@ fn pages_stand_alone_and_come_out_the_same_twice() {
             let ours = to == "data:," || to.starts_with('#') || names.iter().any(|n| n == to);
             assert!(ours, "{}: {to}", page.name);
         }
-        for id in regex::Regex::new(r##"href="#([^"]*)""##).unwrap().captures_iter(html) {
+        for id in anchor.captures_iter(html) {
             assert!(html.contains(&format!("id=\"{}\"", &id[1])), "#{}", &id[1]);
         }
         for forbidden in ["<script", "url(", "@import", " style=", "javascript:", "onclick"] {

@@ -2,7 +2,7 @@
 
 use super::page::Html;
 use crate::limits::report::ReportLimits;
-use crate::report::model::{Evidence, FileState, SourceSignature};
+use crate::report::model::{BuildResult, Evidence, FileState, SourceSignature};
 use crate::report::shown::{bytes, count};
 use crate::report::summary;
 use crate::verdict::Verdict;
@@ -100,7 +100,12 @@ pub(super) fn build(page: &mut Html, evidence: &Evidence, limits: &ReportLimits)
     page.raw("<section id=\"build\" aria-labelledby=\"h-build\">\n<h2 id=\"h-build\">Build</h2>\n<div class=\"card\">\n<div class=\"cardhead\"><h3>How it was built</h3>")
         .badge(row.word, row.verdict)
         .raw("</div>\n<dl>\n");
-    page.within("<dt>result</dt><dd>", &row.detail, "</dd>\n");
+    let result = match (&rebuild.result, rebuild.varied.is_empty()) {
+        (BuildResult::Completed {}, true) => "every command succeeded; built once",
+        (BuildResult::Completed {}, false) => "every command succeeded; built twice",
+        _ => &row.detail,
+    };
+    page.within("<dt>result</dt><dd>", result, "</dd>\n");
     if !rebuild.isolation.is_empty() {
         page.within("<dt>sandbox</dt><dd>", &rebuild.isolation.join(", "), "</dd>\n");
     }
