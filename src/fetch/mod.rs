@@ -13,6 +13,8 @@ mod client;
 mod download;
 mod error;
 mod progress;
+#[cfg(feature = "tuf")]
+pub mod tuf;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

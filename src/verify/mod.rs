@@ -29,6 +29,7 @@ pub mod openpgp;
 pub mod policy;
 pub mod public_key;
 mod publisher;
+pub mod roots;
 mod run;
 pub mod signed;
 pub mod signer;

@@ -14,6 +14,7 @@ mod conventions;
 #[cfg(feature = "openpgp")]
 mod debian;
 mod deployment;
+mod explain;
 mod fetch;
 mod layering;
 mod observe;

@@ -61,6 +61,10 @@ pub(crate) enum Command {
     /// Speak the protocol of Sigstore's conformance suite.
     #[command(hide = true)]
     Conformance(crate::commands::conformance::Conformance),
+    /// Show what verification trusts, or refresh it.
+    Trust(crate::commands::trust::Trust),
+    /// Explain a code that an answer or an error message showed.
+    Explain(crate::commands::explain::Explain),
     /// Write a shell completion script to standard output.
     Completions(crate::commands::completions::Completions),
     /// Write the manual page to standard output, or one page for each verb into a folder.

@@ -4,11 +4,13 @@ pub(crate) mod audit;
 pub(crate) mod check_config;
 pub(crate) mod compare;
 pub(crate) mod completions;
-pub(crate) mod lock;
 pub(crate) mod conformance;
+pub(crate) mod explain;
+pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod observe;
 pub(crate) mod store;
+pub(crate) mod trust;
 pub(crate) mod verify;
 
 use crate::args::{Args, Command};
@@ -26,6 +28,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Store(command) => command.run(args),
         Command::Verify(command) => command.run(args),
         Command::Conformance(command) => command.run(args),
+        Command::Trust(command) => command.run(args),
+        Command::Explain(command) => command.run(args),
         Command::Completions(command) => command.run(args),
         Command::Man(command) => command.run(args),
     }
