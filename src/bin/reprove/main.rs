@@ -4,11 +4,8 @@ mod args;
 mod commands;
 mod debian;
 mod exit;
-<<<<<<< HEAD
-mod failures;
-=======
 mod explain;
->>>>>>> 1d89d76 (Show and refresh what is trusted, and explain every code)
+mod failures;
 mod host;
 mod key;
 mod progress;
