@@ -147,13 +147,11 @@ pub fn verify(
     parallel(subjects, |subject| {
         let mut indexes: BTreeSet<usize> =
             subject.digests.iter().filter_map(|d| by_digest.get(d)).flatten().copied().collect();
-        // What states no digest may still be about the artifact; and where one attestation is given
-        // for one artifact, that it speaks of another is an answer, not silence.
+        // What states no digest may still be about the artifact; and where there is one artifact only,
+        // that the attestations speak of another is an answer, not silence.
         indexes
             .extend(examined.iter().enumerate().filter(|(_, e)| e.stated.is_empty()).map(|(index, _)| index));
-        if context.policy.every_attestation
-            || (indexes.is_empty() && (examined.len() == 1 || subjects.len() == 1))
-        {
+        if context.policy.every_attestation || (indexes.is_empty() && subjects.len() == 1) {
             indexes.extend(0..examined.len());
         }
         let answers = indexes
@@ -297,7 +295,7 @@ fn artifact_answer(
 ) -> ArtifactAnswer {
     let wanted = context.policy.vouchers_min.max(1);
     let vouchers: BTreeSet<&Signer> =
-        attestations.iter().filter(|a| a.verdict == Verdict::Pass).filter_map(|a| voucher(a)).collect();
+        attestations.iter().filter(|a| a.verdict == Verdict::Pass).filter_map(voucher).collect();
     let mut checks = Vec::new();
     let verdict = if attestations.is_empty() {
         checks.push(
@@ -327,18 +325,32 @@ fn artifact_answer(
 }
 
 /// Adds answers of other checkers (signatures by long-lived keys) and judges the artifact anew.
+///
+/// They vouch beside the attestations, never in their place: where attestations were given, or the
+/// policy demands something of them, both have to pass.
 #[must_use]
 pub fn with_answers(
     whole: ArtifactAnswer,
     more: Vec<AttestationAnswer>,
     context: &Context<'_>,
 ) -> ArtifactAnswer {
-    if more.is_empty() {
-        return whole;
-    }
-    let mut attestations = whole.attestations;
+    let Some(best) = more.iter().map(|answer| answer.verdict).max() else { return whole };
+    let alone = whole.attestations.is_empty() && !context.policy.demands_anything();
+    let ArtifactAnswer { artifact, digests, verdict, checks, mut attestations, not_checked } = whole;
     attestations.extend(more);
-    artifact_answer(whole.artifact, whole.digests, attestations, context)
+    let vouchers: BTreeSet<&Signer> =
+        attestations.iter().filter(|a| a.verdict == Verdict::Pass).filter_map(voucher).collect();
+    let mut checks = if alone { Vec::new() } else { checks };
+    let mut verdict = if alone { best } else { verdict.min(best) };
+    if alone && verdict == Verdict::Pass && vouchers.len() < context.policy.vouchers_min {
+        checks.push(
+            Check::absent("vouchers")
+                .expected(format!("{} different signers", context.policy.vouchers_min))
+                .found(vouchers.len().to_string()),
+        );
+        verdict = Verdict::Inconclusive;
+    }
+    ArtifactAnswer { artifact, digests, verdict, checks, attestations, not_checked }
 }
 
 /// Whom an attestation counts for; the registry's countersignature of an npm package is not another.

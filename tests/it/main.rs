@@ -28,3 +28,5 @@ mod small_root;
 mod sources;
 mod store;
 mod verify_attestations;
+mod verify_command;
+mod verify_mutations;

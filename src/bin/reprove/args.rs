@@ -70,3 +70,10 @@ pub(crate) enum Command {
     /// Write the manual page to standard output, or one page for each verb into a folder.
     Man(crate::commands::man::Man),
 }
+
+impl Command {
+    /// Whether the verb promises to open no socket at all; watching for signals takes a pair of them.
+    pub(crate) const fn opens_no_socket(&self) -> bool {
+        matches!(self, Self::Verify(_) | Self::Conformance(_))
+    }
+}

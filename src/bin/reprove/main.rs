@@ -21,7 +21,8 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(e) => return render::usage(&e).into(),
     };
-    let outcome = signals::watch().and_then(|()| commands::run(&args));
+    let watching = if args.command.opens_no_socket() { Ok(()) } else { signals::watch() };
+    let outcome = watching.and_then(|()| commands::run(&args));
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {

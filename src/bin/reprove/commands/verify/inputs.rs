@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use globset::GlobBuilder;
 use reprove::digest::{Algorithm, Digest, DigestSet, Hasher};
 use reprove::limits::verify::VerifyLimits;
-use reprove::verify::{self, Attestation, LogEntry, Subject, oci};
+use reprove::verify::{self, Attestation, LogEntry, Subject, oci, signed};
+
+use super::long_lived::Signed;
 
 use crate::exit::Exit;
 use crate::render::Failure;
@@ -17,6 +19,8 @@ use crate::render::Failure;
 const CHUNK_BYTES: usize = 256 * 1024;
 /// A policy, key or trust root is never longer: Sigstore's largest trust root has 60 kB.
 const TEXT_BYTES_MAX: u64 = 4 << 20;
+/// Debian's keyring of all its developers has 28 MB.
+const KEYRING_BYTES_MAX: u64 = 128 << 20;
 
 /// What cannot be taken.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -83,16 +87,31 @@ pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// Reads a keyring or a signature.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(KEYRING_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|e| read_error(path, e))?;
+    if bytes.len() as u64 > KEYRING_BYTES_MAX {
+        let error = InputError::TextLimit { path: path.display().to_string(), max: KEYRING_BYTES_MAX };
+        return Err(Failure::new(error, Exit::CouldNotLook));
+    }
+    Ok(bytes)
+}
+
 /// Attestations with the digests of the files that held them.
 pub(super) struct Given {
     pub(super) attestations: Vec<Attestation>,
+    /// Signatures by long-lived keys, and lists of checksums.
+    pub(super) signatures: Vec<Signed>,
     pub(super) digests: Vec<(String, Digest)>,
 }
 
 /// Reads files, folders of them, and image layouts.
 pub(super) fn attestations(paths: &[PathBuf], limits: &VerifyLimits) -> Result<Given, Failure> {
     let could_not = |e| Failure::new(e, Exit::CouldNotLook);
-    let mut given = Given { attestations: Vec::new(), digests: Vec::new() };
+    let mut given = Given { attestations: Vec::new(), signatures: Vec::new(), digests: Vec::new() };
     for path in paths {
         if path.is_dir() && oci::is_layout(path) {
             given.attestations.extend(oci::read(path, limits).map_err(could_not)?);
@@ -102,6 +121,12 @@ pub(super) fn attestations(paths: &[PathBuf], limits: &VerifyLimits) -> Result<G
         for file in files {
             let bytes = oci::read_file(&file, limits).map_err(could_not)?;
             let name = file.display().to_string();
+            let is_json = bytes.trim_ascii_start().first().is_some_and(|b| matches!(b, b'{' | b'['));
+            if let Some(format) = signed::recognise(&bytes).filter(|_| !is_json) {
+                given.digests.push((name.clone(), Digest::sha256(&bytes)));
+                given.signatures.push(Signed { name, bytes, format });
+                continue;
+            }
             given.attestations.extend(verify::document::read(&bytes, &name, limits).map_err(could_not)?);
             given.digests.push((name, Digest::sha256(&bytes)));
         }
@@ -138,18 +163,18 @@ pub(super) fn subjects(
     names: &[String],
     attestations: &[Attestation],
     limits: &VerifyLimits,
-) -> Result<Vec<Subject>, Failure> {
+) -> Result<Vec<(Subject, Option<PathBuf>)>, Failure> {
     let algorithms = verify::algorithms(attestations);
     let needs_bytes = verify::needs_bytes(attestations);
     let mut subjects = Vec::new();
     for name in names {
         if let Some(digest) = digest(name)? {
             let digests = DigestSet::single(digest);
-            subjects.push(Subject { name: name.clone(), is_file_name: false, digests, bytes: None });
+            subjects.push((Subject { name: name.clone(), is_file_name: false, digests, bytes: None }, None));
             continue;
         }
         for file in files(name)? {
-            subjects.push(subject(&file, &algorithms, needs_bytes, limits)?);
+            subjects.push((subject(&file, &algorithms, needs_bytes, limits)?, Some(file)));
         }
     }
     Ok(subjects)
@@ -161,7 +186,7 @@ pub(crate) fn subject_of(
     attestations: &[Attestation],
     limits: &VerifyLimits,
 ) -> Result<Vec<Subject>, Failure> {
-    subjects(&[name.to_owned()], attestations, limits)
+    Ok(subjects(&[name.to_owned()], attestations, limits)?.into_iter().map(|(subject, _)| subject).collect())
 }
 
 fn digest(name: &str) -> Result<Option<Digest>, Failure> {

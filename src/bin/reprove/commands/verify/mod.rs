@@ -1,11 +1,13 @@
 //! `reprove verify`.
 
 mod inputs;
+mod long_lived;
 mod options;
 mod text;
 
 use reprove::attest;
 use reprove::digest::Digest;
+use reprove::limits::signature::SignatureLimits;
 use reprove::limits::verify::VerifyLimits;
 use reprove::statement::dsse::PAYLOAD_TYPE_IN_TOTO;
 use reprove::verdict::Verdict;
@@ -56,8 +58,7 @@ impl Verify {
         let answers = if self.files.is_empty() {
             vec![verify::verify_alone(&given.attestations, &context)]
         } else {
-            let subjects = inputs::subjects(&self.files, &given.attestations, &limits)?;
-            verify::verify(&subjects, &given.attestations, &context)
+            self.judge(&given, &context)?
         };
         if let Some(path) = &self.vsa {
             self.write_summary(path, &answers, policy_file.as_ref(), &given.digests, as_of)?;
@@ -74,6 +75,30 @@ impl Verify {
             Format::Text => text::report(&answers, verdict, args.verbose),
         };
         render::answer(&shown, verdict.into())
+    }
+
+    fn judge(&self, given: &inputs::Given, context: &Context<'_>) -> Result<Vec<ArtifactAnswer>, Failure> {
+        let (subjects, paths): (Vec<_>, Vec<_>) =
+            inputs::subjects(&self.files, &given.attestations, context.limits)?.into_iter().unzip();
+        let answers = verify::verify(&subjects, &given.attestations, context);
+        if given.signatures.is_empty() {
+            return Ok(answers);
+        }
+        let limits = SignatureLimits::DEFAULT;
+        let keys = self.long_lived.load(&limits)?;
+        let both = subjects.iter().zip(&paths).zip(answers);
+        both.map(|((subject, path), answer)| {
+            let more = long_lived::answers(
+                subject,
+                path.as_deref(),
+                &given.signatures,
+                &keys,
+                context.as_of,
+                &limits,
+            )?;
+            Ok(verify::with_answers(answer, more, context))
+        })
+        .collect()
     }
 
     fn write_summary(

@@ -13,6 +13,7 @@ use reprove::verify::public_key::PublicKey;
 use reprove::verify::trust::{SigstoreRoot, Trust, TrustedKey};
 
 use super::inputs;
+use super::long_lived::LongLived;
 use crate::exit::Exit;
 use crate::render::Failure;
 
@@ -54,6 +55,9 @@ pub(crate) struct Verify {
     /// What the envelope calls the key, where it is not the key's fingerprint.
     #[arg(long, value_name = "ID", requires = "public_key", help_heading = "Signer")]
     key_id: Option<String>,
+
+    #[command(flatten)]
+    pub(super) long_lived: LongLived,
 
     /// Ask for a sound signature by anybody; that says nothing about the artifact's origin.
     #[arg(long, help_heading = "Signer")]

@@ -1,0 +1,254 @@
+//! `reprove verify` as people run it: exit codes, words, and no socket.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use serde_json::Value;
+
+use crate::sigstore_world::{Key, pem};
+use crate::verify_attestations::{ARTIFACT, Recipe};
+
+const SEALED: &str = "REPROVE_TEST_SEALED";
+
+struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let recipe = Recipe::new();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+        write("artifact", ARTIFACT);
+        write("other", b"another artifact");
+        write("bundle.json", recipe.bundle().to_string().as_bytes());
+        write("root.json", recipe.world.trusted_root().to_string().as_bytes());
+        Self { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_reprove"))
+            .current_dir(self.path())
+            .args(["verify", "--trusted-root", "root.json", "-a", "bundle.json"])
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    fn code(&self, arguments: &[&str]) -> Option<i32> {
+        self.run(arguments).status.code()
+    }
+}
+
+const SOURCE: [&str; 3] = ["--source-uri", "github.com/owner/name", "--default-builders"];
+
+#[test]
+fn exit_codes_tell_the_verdicts_apart() {
+    let folder = Folder::new();
+    let with = |files: &[&str], more: &[&str]| folder.code(&[files, more].concat());
+    assert_eq!(with(&["artifact"], &SOURCE), Some(0));
+    assert_eq!(with(&["other"], &SOURCE), Some(1));
+    assert_eq!(with(&["artifact", "other"], &SOURCE), Some(3));
+    assert_eq!(with(&["artifact"], &[]), Some(3));
+    assert_eq!(with(&["artifact"], &["--any-signer"]), Some(0));
+    assert_eq!(with(&["artifact"], &["--claim", "no-such=x"]), Some(2));
+    assert_eq!(with(&["artifact"], &["--source-branch", "main"]), Some(2));
+    assert_eq!(with(&["absent"], &SOURCE), Some(4));
+    assert_eq!(with(&["art*"], &SOURCE), Some(0));
+    assert_eq!(with(&["zzz*"], &SOURCE), Some(2));
+    assert_eq!(with(&["sha256:00"], &SOURCE), Some(2));
+    let digest = reprove::digest::Digest::sha256(ARTIFACT).to_string();
+    assert_eq!(with(&[&digest], &SOURCE), Some(0));
+}
+
+#[test]
+fn a_refusal_says_what_was_expected_and_found_and_shows_the_statement() {
+    let folder = Folder::new();
+    let output = folder.run(&[&["artifact", "--source-branch", "release"], &SOURCE[..]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let expected =
+        "    refuted      source-branch\n      expected   release\n      found      refs/heads/main";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("\"predicateType\": \"https://slsa.dev/provenance/v0.2\""), "{text}");
+    assert!(text.ends_with("\nfail\n"), "{text}");
+}
+
+#[test]
+fn the_json_answer_follows_its_published_schema_s_names() {
+    let folder = Folder::new();
+    let output = folder.run(&[&["artifact", "--format", "json"], &SOURCE[..]].concat());
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../policies/verify/answer.schema.json")).unwrap();
+    assert_eq!(value["schema"], schema["$id"]);
+    let conforms = |value: &Value, definition: &Value| {
+        let known = definition["properties"].as_object().unwrap();
+        for name in value.as_object().unwrap().keys() {
+            assert!(known.contains_key(name), "`{name}` is not in the schema");
+        }
+        for name in definition["required"].as_array().unwrap() {
+            assert!(value.get(name.as_str().unwrap()).is_some(), "{name} is required");
+        }
+    };
+    conforms(&value, &schema);
+    conforms(&value["artifacts"][0], &schema["$defs"]["artifact"]);
+    let attestation = &value["artifacts"][0]["attestations"][0];
+    conforms(attestation, &schema["$defs"]["attestation"]);
+    for check in attestation["checks"].as_array().unwrap() {
+        conforms(check, &schema["$defs"]["check"]);
+    }
+    assert_eq!(value["verdict"], "pass");
+}
+
+#[test]
+fn a_summary_is_written_and_accepted_back_from_its_verifier_only() {
+    let folder = Folder::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(folder.path().join("key.pub"), key.public_key_pem()).unwrap();
+    std::fs::write(folder.path().join("other.pub"), Key::new().pem()).unwrap();
+    let vsa =
+        ["--vsa", "vsa.json", "--key", "key.pem", "--vsa-verifier-id", "https://verifier.example.invalid"];
+    let resource = ["--vsa-resource-uri", "pkg:generic/artifact@1"];
+    let output = folder.run(&[&["artifact"], &SOURCE[..], &vsa[..], &resource[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let back = |file: &str, key: &str, verifier: &str, level: &str| {
+        Command::new(env!("CARGO_BIN_EXE_reprove"))
+            .current_dir(folder.path())
+            .args(["verify", file, "-a", "vsa.json", "--public-key", key, "--verifier-id", verifier])
+            .args(["--resource-uri", "pkg:generic/artifact@1", "--verified-level", level])
+            .output()
+            .unwrap()
+            .status
+            .code()
+    };
+    let verifier = "https://verifier.example.invalid";
+    assert_eq!(back("artifact", "key.pub", verifier, "SLSA_BUILD_LEVEL_3"), Some(0));
+    assert_eq!(back("artifact", "key.pub", verifier, "SLSA_BUILD_LEVEL_4"), Some(1));
+    assert_eq!(back("artifact", "key.pub", "https://other.example.invalid", "SLSA_BUILD_LEVEL_3"), Some(1));
+    assert_eq!(back("artifact", "other.pub", verifier, "SLSA_BUILD_LEVEL_3"), Some(1));
+    assert_eq!(back("other", "key.pub", verifier, "SLSA_BUILD_LEVEL_3"), Some(1));
+    let text = std::fs::read_to_string(folder.path().join("vsa.json")).unwrap();
+    assert!(!text.contains("SLSA_BUILD_REPRODUCED"));
+}
+
+#[test]
+fn an_image_layout_is_read_with_cosign_s_annotations() {
+    let mut recipe = Recipe::new();
+    recipe.leaf.identity =
+        crate::sigstore_world::GENERATOR.replace("generic", "container") + "@refs/tags/v2.1.0";
+    recipe.statement["predicate"]["builder"]["id"] = recipe.leaf.identity.clone().into();
+    recipe.statement["predicate"]["buildType"] =
+        "https://github.com/slsa-framework/slsa-github-generator/container@v1".into();
+    let bundle = recipe.bundle();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let blobs = folder.path().join("layout/blobs/sha256");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let blob = |bytes: &[u8]| {
+        let hex = reprove::digest::Digest::sha256(bytes).to_hex();
+        std::fs::write(blobs.join(&hex), bytes).unwrap();
+        format!("sha256:{hex}")
+    };
+    let entry = &bundle["verificationMaterial"]["tlogEntries"][0];
+    let certificate = base64::Engine::decode(
+        &base64::engine::general_purpose::STANDARD,
+        bundle["verificationMaterial"]["certificate"]["rawBytes"].as_str().unwrap(),
+    )
+    .unwrap();
+    let layer = blob(bundle["dsseEnvelope"].to_string().as_bytes());
+    let log_id = hex::encode(recipe.world.rekor.id());
+    let annotation = serde_json::json!({
+        "SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
+        "Payload": {
+            "body": entry["canonicalizedBody"],
+            "integratedTime": crate::sigstore_world::SIGNED_AT,
+            "logIndex": 0,
+            "logID": log_id,
+        },
+    });
+    let manifest = serde_json::json!({ "schemaVersion": 2, "layers": [{
+        "mediaType": "application/vnd.dsse.envelope.v1+json",
+        "digest": layer,
+        "annotations": {
+            "dev.sigstore.cosign/certificate": pem("CERTIFICATE", &certificate),
+            "dev.sigstore.cosign/bundle": annotation.to_string(),
+        },
+    }] });
+    let manifest = blob(manifest.to_string().as_bytes());
+    let index = serde_json::json!({ "schemaVersion": 2, "manifests": [{ "digest": manifest }] });
+    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+    write("layout/index.json", index.to_string());
+    write("layout/oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#.to_owned());
+    write("root.json", recipe.world.trusted_root().to_string());
+    let run = || {
+        let digest = reprove::digest::Digest::sha256(ARTIFACT).to_string();
+        Command::new(env!("CARGO_BIN_EXE_reprove"))
+            .current_dir(folder.path())
+            .args(["verify", &digest, "--trusted-root", "root.json", "-a", "layout"])
+            .args(SOURCE)
+            .output()
+            .unwrap()
+    };
+    let output = run();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("signed entry timestamp alone"));
+    // A blob of other bytes than its name says is not read at all.
+    let path = blobs.join(layer.strip_prefix("sha256:").unwrap());
+    std::fs::write(&path, b"{}").unwrap();
+    assert_eq!(run().status.code(), Some(4));
+}
+
+/// Kills whoever opens a socket, and keeps doing so after `exec`.
+fn seal() {
+    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+        [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect].map(|call| (call, Vec::new())).into();
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::KillProcess,
+        std::env::consts::ARCH.try_into().unwrap(),
+    )
+    .unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
+}
+
+/// Runs this very test in a process of its own, where it seals itself and becomes the program.
+fn sealed(test: &str, command: &[&str], folder: &Path) -> std::process::ExitStatus {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("verify_command::{test}"), "--nocapture"])
+        .env(SEALED, command.join("\u{1f}"))
+        .current_dir(folder)
+        .output()
+        .unwrap()
+        .status
+}
+
+#[test]
+fn no_socket_is_opened() {
+    if let Ok(command) = std::env::var(SEALED) {
+        seal();
+        if command == "socket" {
+            let _ = std::net::UdpSocket::bind("127.0.0.1:0");
+            return;
+        }
+        let error = Command::new(env!("CARGO_BIN_EXE_reprove")).args(command.split('\u{1f}')).exec();
+        panic!("{error}");
+    }
+    let folder = Folder::new();
+    let control = sealed("no_socket_is_opened", &["socket"], folder.path());
+    assert_eq!(control.signal(), Some(libc::SIGSYS), "the seal holds: {control}");
+    let verify = ["verify", "artifact", "--trusted-root", "root.json", "-a", "bundle.json"];
+    let status = sealed("no_socket_is_opened", &[&verify[..], &SOURCE[..]].concat(), folder.path());
+    assert_eq!(status.code(), Some(0), "{status}");
+    let embedded = ["verify", "artifact", "-a", "bundle.json"];
+    let status = sealed("no_socket_is_opened", &[&embedded[..], &SOURCE[..]].concat(), folder.path());
+    assert_eq!(status.code(), Some(1), "the embedded roots do not know this instance: {status}");
+}
