@@ -28,9 +28,6 @@ const RESULT: &str = "rebuild.json";
 /// Bytes of a stored result: some thousand artifacts and build flags of a few KiB each.
 const RESULT_BYTES_MAX: u64 = 64 << 20;
 
-/// The observation that is put before the source's changelog.
-const BINNMU_ENTRY: &str = "binnmu-changelog-entry";
-
 /// A rebuild on its way.
 struct Work<'a> {
     request: &'a Request<'a>,
@@ -185,11 +182,11 @@ impl Work<'_> {
                 return Ok(end);
             }
         }
-        let entry = self.request.lock.observations.iter().find(|o| o.name == BINNMU_ENTRY);
+        let entry = self.request.lock.binnmu_entry();
         if let Some(entry) = entry {
             let tree = open_folder(build_dir, path.trim_start_matches("/build/"))
                 .map_err(|source| RebuildError::Changelog { detail: source.to_string() })?;
-            prepend(&tree, &entry.value, self.request.limits.changelog_bytes_max)?;
+            prepend(&tree, entry, self.request.limits.changelog_bytes_max)?;
         }
         if let ClockVariation::Ahead(shift) = self.variation.clock {
             self.shift_clock(shift)?;
@@ -366,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_folder_outside_of_build_is_refused() {
-        let text = include_str!("../../tests/data/rebuild/lock.json");
+        let text = include_str!("../../policies/components/libcue/bookworm-2.2.1-4+deb12u1.lock.json");
         let lock: Lock = serde_json::from_str(text).unwrap();
         assert_eq!(check(&lock).unwrap(), "libcue_2.2.1-4+deb12u1.dsc");
         for path in [

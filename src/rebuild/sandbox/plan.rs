@@ -24,6 +24,10 @@ const DEVICE_LINKS: [(&str, &CStr); 5] = [
 const COVERED: [&str; 8] =
     ["kcore", "keys", "key-users", "kmsg", "sysrq-trigger", "timer_list", "latency_stats", "kallsyms"];
 
+/// Up to which a program may raise its limit on open files, as the Go runtime does: far less than the
+/// kernel's 1,048,576 and more than a linker of thousands of objects needs.
+const OPEN_FILES_HARD: u64 = 65_536;
+
 const NOSUID_NODEV: u64 = libc::MS_NOSUID | libc::MS_NODEV;
 
 /// Who the sandbox's one user is outside, and whether the caller may choose.
@@ -229,10 +233,17 @@ impl Plan {
         // that reaching it is seen as what it is.
         let tasks = limits.tasks_max.saturating_add(16);
         for (resource, name, soft, hard) in [
-            (libc::RLIMIT_NOFILE, "nofile", limits.open_files_max, limits.open_files_max),
+            (
+                libc::RLIMIT_NOFILE,
+                "nofile",
+                limits.open_files_max,
+                limits.open_files_max.max(OPEN_FILES_HARD),
+            ),
             (libc::RLIMIT_NPROC, "nproc", tasks, tasks),
             (libc::RLIMIT_FSIZE, "fsize", limits.disk_bytes_max, limits.disk_bytes_max),
-            (libc::RLIMIT_CORE, "core", 0, 0),
+            // core(5): a program that the host has set to receive core dumps is started even with a
+            // limit of 0; a limit of 1 byte is the one that prevents it.
+            (libc::RLIMIT_CORE, "core", 1, 1),
             (libc::RLIMIT_MEMLOCK, "memlock", 64 << 10, 64 << 10),
             (libc::RLIMIT_STACK, "stack", 8 << 20, 64 << 20),
             (libc::RLIMIT_RTPRIO, "rtprio", 0, 0),

@@ -30,6 +30,9 @@ use super::{Network, SandboxError};
 /// The newest system call number that has been judged: `file_setattr` of Linux 6.17.
 const NEWEST: u32 = 469;
 
+/// Linux 6.15; the same number on every architecture since 403, and not yet in `libc`.
+const SYS_OPEN_TREE_ATTR: c_long = 467;
+
 /// Refused whatever the arguments.
 const REFUSED: &[c_long] = &[
     libc::SYS_mount,
@@ -38,6 +41,7 @@ const REFUSED: &[c_long] = &[
     libc::SYS_chroot,
     libc::SYS_move_mount,
     libc::SYS_open_tree,
+    SYS_OPEN_TREE_ATTR,
     libc::SYS_fsopen,
     libc::SYS_fsconfig,
     libc::SYS_fsmount,
@@ -272,6 +276,7 @@ mod tests {
             ("unshare time", None, n(libc::SYS_unshare), arg(0x80), errno(libc::EPERM)),
             ("unshare user", None, n(libc::SYS_unshare), arg(0x1000_0000), errno(libc::EPERM)),
             ("mount", None, n(libc::SYS_mount), none, errno(libc::EPERM)),
+            ("open_tree_attr", None, n(SYS_OPEN_TREE_ATTR), none, errno(libc::EPERM)),
             ("ptrace", None, n(libc::SYS_ptrace), none, errno(libc::EPERM)),
             ("io_uring", None, n(libc::SYS_io_uring_setup), none, errno(libc::EPERM)),
             ("keyctl", None, n(libc::SYS_keyctl), none, errno(libc::EPERM)),
