@@ -12,3 +12,4 @@ mod debian;
 mod observe;
 mod report_browser;
 mod report_schema;
+mod root_fs;
