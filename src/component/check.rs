@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use miette::NamedSource;
 use toml::Spanned;
@@ -57,7 +58,7 @@ impl Located {
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
             detail,
             remedy: remedy.to_owned(),
-            text: NamedSource::new(&self.file, self.text.clone()),
+            text: Arc::new(NamedSource::new(&self.file, self.text.clone())),
             at: span.into(),
         }
     }

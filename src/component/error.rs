@@ -1,6 +1,7 @@
 //! Why a component's definition could not be taken.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
@@ -59,7 +60,7 @@ pub enum ComponentError {
         remedy: String,
         /// The whole file.
         #[source_code]
-        text: NamedSource<String>,
+        text: Arc<NamedSource<String>>,
         /// Where.
         #[label("here")]
         at: SourceSpan,

@@ -10,7 +10,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-pub use check::{parse, read};
+pub use check::{of_release, parse, read};
 pub use error::LockError;
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{LOCK_SCHEMA, Lock, LockError, LockedFile};
 use crate::artifact::ArtifactName;
-use crate::component::PackageUrl;
+use crate::component::{Channel, Component, PackageUrl, Release};
 use crate::digest::Algorithm;
 use crate::limits::debian::LOCK_BYTES_MAX;
 use crate::source::debian::{Archive, is_archive_path};
@@ -28,6 +28,28 @@ pub fn read(path: &Path, component: &str) -> Result<Lock, LockError> {
     file.take(LOCK_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     parse(&name, &bytes)
+}
+
+/// Reads and checks the lock of a release, from its place beside the component's definition; refuses one
+/// that was written for another release or from another source.
+pub fn of_release(component: &Component, release: &Release) -> Result<Lock, LockError> {
+    let path = component.lock_path(release);
+    let lock = read(&path, &component.name)?;
+    let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let Channel::Debian(debian) = &release.channel;
+    let source = (debian.source_package.as_str(), debian.source_version.as_str());
+    for (found, expected) in [
+        (lock.component.as_str(), component.name.as_str()),
+        (&lock.purl, &release.purl.to_string()),
+        (&lock.source.name, source.0),
+        (&lock.source.version, source.1),
+    ] {
+        if found != expected {
+            let (found, expected) = (found.to_owned(), expected.to_owned());
+            return Err(LockError::OtherRelease { file, found, expected });
+        }
+    }
+    Ok(lock)
 }
 
 /// Checks a lock's bytes; `file` is its name in messages.
@@ -335,6 +357,41 @@ mod tests {
         let other = text.replacen("\"schema\": 1", "\"schema\": 2", 1);
         assert!(matches!(parse("l", other.as_bytes()), Err(LockError::SchemaNumber { found: 2, .. })));
         assert!(parse("l", text.get(..text.len() / 2).unwrap().as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_lock_of_another_release_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let purl = lock().purl.parse::<PackageUrl>().unwrap();
+        let release = Release {
+            version: "2.10-3".into(),
+            purl,
+            channel: Channel::Debian(crate::component::DebianRelease {
+                distro: "bookworm".into(),
+                architecture: "amd64".into(),
+                suites: vec!["bookworm".into()],
+                source_package: "hello".into(),
+                source_version: "2.10-3".into(),
+                binaries: vec!["hello".into()],
+                build_options: Vec::new(),
+                build_profiles: Vec::new(),
+            }),
+        };
+        let component = Component {
+            name: "hello".into(),
+            summary: "x".into(),
+            releases: vec![release.clone()],
+            folder: folder.path().to_path_buf(),
+        };
+        let missing = of_release(&component, &release);
+        assert!(matches!(missing, Err(LockError::Missing { .. })), "{missing:?}");
+        lock().write(&component.lock_path(&release)).unwrap();
+        assert_eq!(of_release(&component, &release).unwrap(), lock());
+        let mut other = lock();
+        other.source.version = "2.10-4".into();
+        other.write(&component.lock_path(&release)).unwrap();
+        let error = of_release(&component, &release).unwrap_err();
+        assert_eq!(error.to_string(), "`bookworm-2.10-3.lock.json` locks `2.10-4`, expected `2.10-3`");
     }
 
     #[test]

@@ -80,10 +80,9 @@ impl<R: BufRead> Reader<R> {
             self.text.push_str(line);
             self.text.push('\n');
             if line.starts_with([' ', '\t']) {
-                let (_, value) = self.fields.last_mut().ok_or_else(|| Deb822Error::Malformed {
-                    line: self.line,
-                    detail: "a continuation before any field",
-                })?;
+                let stray =
+                    Deb822Error::Malformed { line: self.line, detail: "a continuation before any field" };
+                let (_, value) = self.fields.last_mut().ok_or(stray)?;
                 value.end = self.text.len();
                 continue;
             }

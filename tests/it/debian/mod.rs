@@ -1,6 +1,7 @@
 //! Releases of an archive of Debian's layout: resolved, obtained, and refused where they must be.
 
 mod archive;
+mod command;
 
 use std::fs;
 use std::path::Path;
