@@ -101,6 +101,8 @@ pub struct Audited {
     pub log: Option<Digest>,
     /// Folder of the rebuilt artifacts and the log, where there was a build.
     pub folder: Option<PathBuf>,
+    /// The first build.
+    pub rebuild: Option<Rebuild>,
     /// Whether the lock names something that the archive no longer lists or offers: a new lock may help.
     pub stale: bool,
 }
@@ -113,13 +115,31 @@ impl Auditor<'_> {
     /// Where it could not look: no network, no sandbox, no disk, an index that is not vouched for or
     /// contradicts the lock, a mirror that sends other bytes than the signed ones.
     pub fn audit(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
+        self.run(subject, true)
+    }
+
+    /// Rebuilds one release and compares nothing: the published artifact is not even fetched.
+    ///
+    /// # Errors
+    ///
+    /// As [`Auditor::audit`].
+    pub fn rebuild(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
+        self.run(subject, false)
+    }
+
+    fn run(&self, subject: &Subject<'_>, compare: bool) -> Result<Audited, AuditError> {
         let lock = subject.lock;
         let mut evidence = Evidence::from_lock(subject.release.clone(), lock, subject.lock_digest.clone());
         evidence.again.clone_from(&subject.again);
-        let mut audited = Audited { evidence, build_time: None, log: None, folder: None, stale: false };
+        let mut audited =
+            Audited { evidence, build_time: None, log: None, folder: None, rebuild: None, stale: false };
         self.confirm(lock, &mut audited)?;
         let Some(authentic) = self.source(lock, &mut audited.evidence)? else { return Ok(audited) };
-        let Some(published) = self.published(lock, &mut audited)? else { return Ok(audited) };
+        let published = match compare {
+            true => self.published(lock, &mut audited)?,
+            false => Some(Vec::new()),
+        };
+        let Some(published) = published else { return Ok(audited) };
         let Some(packages) = self.packages(lock, &mut audited)? else { return Ok(audited) };
         let root = self.root_fs(&packages)?;
         let sources: Vec<(String, PathBuf)> =
@@ -140,8 +160,15 @@ impl Auditor<'_> {
         evidence::of_rebuild(&mut audited.evidence, &first, &first_dir);
         audited.build_time = Some(first.usage.wall);
         audited.log = first.log.digests.iter().next().cloned();
+        audited.folder = Some(folder.clone());
+        audited.rebuild = Some(first.clone());
         if !first.completed() {
-            audited.folder = Some(folder);
+            return Ok(audited);
+        }
+        if !compare {
+            if self.options.repeat == Repeat::Always {
+                self.repeat(&request(&folder.join("second")), &first, &mut audited.evidence)?;
+            }
             return Ok(audited);
         }
         self.compare(&mut audited.evidence, &published, &first.rebuilt(&first_dir)?)?;
@@ -155,13 +182,20 @@ impl Auditor<'_> {
             Repeat::Always => true,
         };
         if again {
-            let second_dir = folder.join("second");
-            let (second, stability) =
-                rebuild::rebuild_varied(&request(&second_dir), &first, self.access.observer)?;
-            repeated(&mut audited.evidence, &first, &second, &stability);
+            self.repeat(&request(&folder.join("second")), &first, &mut audited.evidence)?;
         }
-        audited.folder = Some(folder);
         Ok(audited)
+    }
+
+    fn repeat(
+        &self,
+        request: &rebuild::Request<'_>,
+        first: &Rebuild,
+        evidence: &mut Evidence,
+    ) -> Result<(), AuditError> {
+        let (second, stability) = rebuild::rebuild_varied(request, first, self.access.observer)?;
+        repeated(evidence, first, &second, &stability);
+        Ok(())
     }
 
     fn confirm(&self, lock: &Lock, audited: &mut Audited) -> Result<(), AuditError> {

@@ -46,6 +46,8 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Rebuild released components from authenticated source, compare the bytes and report.
     Audit(crate::commands::audit::Audit),
+    /// Rebuild a release from its lock, and compare nothing.
+    Rebuild(crate::commands::rebuild::Rebuild),
     /// Print what a Go executable or a Python wheel says of how it was made.
     Observe(crate::commands::observe::Observe),
     /// Judge a deployment's own configuration files and flags against the security model.

@@ -1,5 +1,6 @@
 //! From the library's errors to exit codes, for commands that share them.
 
+use reprove::audit::AuditError;
 use reprove::component::ComponentError;
 use reprove::environment::debian::EnvironmentError;
 use reprove::source::debian::{DebianError, MirrorError};
@@ -46,6 +47,15 @@ pub(crate) fn debian(error: DebianError) -> Failure {
         _ => Exit::CouldNotLook,
     };
     Failure::new(error, exit)
+}
+
+/// What an audit could not look at.
+pub(crate) fn audit(error: AuditError) -> Failure {
+    match error {
+        AuditError::Source(e) => debian(e),
+        AuditError::Environment(e) => environment(e),
+        other => Failure::new(other, Exit::CouldNotLook),
+    }
 }
 
 /// A release of another channel than the command can handle.

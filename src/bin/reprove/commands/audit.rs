@@ -106,15 +106,40 @@ pub(crate) struct BuildArgs {
 }
 
 /// What every audit of a run shares.
-struct Setting<'a> {
-    args: &'a Args,
-    command: &'a Audit,
-    access: Access<'a>,
-    archive_keyring: Keyring,
-    developer_keyring: Keyring,
-    as_of: Timestamp,
-    work: PathBuf,
-    options: Options,
+pub(crate) struct Setting<'a> {
+    pub(crate) access: Access<'a>,
+    pub(crate) archive_keyring: Keyring,
+    pub(crate) developer_keyring: Keyring,
+    pub(crate) as_of: Timestamp,
+    pub(crate) work: PathBuf,
+    pub(crate) options: Options,
+}
+
+/// What to audit, as the report names it.
+pub(crate) fn subject<'l>(
+    args: &Args,
+    component: &Component,
+    release: &Release,
+    lock: &'l Lock,
+    path: &Path,
+) -> Subject<'l> {
+    let bytes = lock.to_bytes().unwrap_or_default();
+    let distro = release.debian().map_or("", |d| d.distro.as_str());
+    Subject {
+        release: report::Release {
+            component: component.name.clone(),
+            version: release.version.clone(),
+            channel: format!("debian {distro}"),
+            architecture: lock.build.architecture.clone(),
+            purl: release.purl.to_string(),
+        },
+        lock,
+        lock_digest: Digest::sha256(&bytes),
+        again: vec![
+            format!("sha256sum {}", shown(args, path)),
+            format!("reprove audit {}@{}", component.name, release.version),
+        ],
+    }
 }
 
 impl BuildArgs {
@@ -146,8 +171,6 @@ impl Audit {
             _ => Repeat::OnDifference,
         };
         let setting = Setting {
-            args,
-            command: self,
             access: Access {
                 mirrors: &mirrors,
                 fetcher: &fetcher,
@@ -164,7 +187,7 @@ impl Audit {
         let (mut judged, mut run, mut worst) = (Vec::new(), Run::default(), None::<Exit>);
         run.as_of = Some(setting.as_of.to_string());
         for (component, release) in &chosen {
-            match setting.audit(component, release) {
+            match self.audit(args, &setting, component, release) {
                 Ok(audited) => {
                     let key = audited.evidence.release.key();
                     if let Some(time) = audited.build_time {
@@ -274,60 +297,53 @@ fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
 }
 
 impl Setting<'_> {
-    fn audit(&self, component: &Component, release: &Release) -> Result<Audited, Failure> {
-        let path = component.lock_path(release);
-        if !path.exists() && self.command.relock {
-            let (lock, path) = self.relock(component, release)?;
-            return self.with_lock(component, release, &lock, &path);
-        }
-        let lock = lock::read(&path, &component.name).map_err(|e| Failure::new(e, Exit::Usage))?;
-        let audited = self.with_lock(component, release, &lock, &path)?;
-        if audited.stale && self.command.relock {
-            let text = "the lock names what the archive no longer lists or offers; resolving anew";
-            self.access.observer.event(&Event::Note { stage: Stage::Environment, text });
-            let (lock, path) = self.relock(component, release)?;
-            return self.with_lock(component, release, &lock, &path);
-        }
-        Ok(audited)
-    }
-
-    fn with_lock(
-        &self,
-        component: &Component,
-        release: &Release,
-        lock: &Lock,
-        path: &Path,
-    ) -> Result<Audited, Failure> {
-        let bytes = lock.to_bytes().unwrap_or_default();
-        let distro = release.debian().map_or("", |d| d.distro.as_str());
-        let subject = Subject {
-            release: report::Release {
-                component: component.name.clone(),
-                version: release.version.clone(),
-                channel: format!("debian {distro}"),
-                architecture: lock.build.architecture.clone(),
-                purl: release.purl.to_string(),
-            },
-            lock,
-            lock_digest: Digest::sha256(&bytes),
-            again: vec![
-                format!("sha256sum {}", shown(self.args, path)),
-                format!("reprove audit {}@{}", component.name, release.version),
-            ],
-        };
-        let auditor = Auditor {
+    pub(crate) fn auditor(&self) -> Auditor<'_> {
+        Auditor {
             access: self.access,
             archive_keyring: &self.archive_keyring,
             developer_keyring: &self.developer_keyring,
             as_of: self.as_of,
             work: &self.work,
             options: &self.options,
+        }
+    }
+}
+
+impl Audit {
+    fn audit(
+        &self,
+        args: &Args,
+        setting: &Setting<'_>,
+        component: &Component,
+        release: &Release,
+    ) -> Result<Audited, Failure> {
+        let run = |lock: &Lock, path: &Path| {
+            let subject = subject(args, component, release, lock, path);
+            setting.auditor().audit(&subject).map_err(failures::audit)
         };
-        auditor.audit(&subject).map_err(audit_failure)
+        let path = component.lock_path(release);
+        if !path.exists() && self.relock {
+            let (lock, path) = self.resolve(setting, component, release)?;
+            return run(&lock, &path);
+        }
+        let lock = lock::read(&path, &component.name).map_err(|e| Failure::new(e, Exit::Usage))?;
+        let audited = run(&lock, &path)?;
+        if audited.stale && self.relock {
+            let text = "the lock names what the archive no longer lists or offers; resolving anew";
+            setting.access.observer.event(&Event::Note { stage: Stage::Environment, text });
+            let (lock, path) = self.resolve(setting, component, release)?;
+            return run(&lock, &path);
+        }
+        Ok(audited)
     }
 
     /// Resolves the environment anew and keeps the lock in the work folder.
-    fn relock(&self, component: &Component, release: &Release) -> Result<(Lock, PathBuf), Failure> {
+    fn resolve(
+        &self,
+        setting: &Setting<'_>,
+        component: &Component,
+        release: &Release,
+    ) -> Result<(Lock, PathBuf), Failure> {
         let Some(debian) = release.debian() else {
             return Err(failures::not_debian(&release.purl.to_string()));
         };
@@ -335,18 +351,17 @@ impl Setting<'_> {
             component: &component.name,
             release,
             debian,
-            archive_keyring: &self.archive_keyring,
-            as_of: self.as_of,
-            apt_get: &self.command.apt_get,
-            scratch: &self.work,
+            archive_keyring: &setting.archive_keyring,
+            as_of: setting.as_of,
+            apt_get: &self.apt_get,
+            scratch: &setting.work,
         };
-        let lock = resolve(&self.access, &request).map_err(failures::environment)?;
+        let lock = resolve(&setting.access, &request).map_err(failures::environment)?;
         let name = component.lock_path(release);
-        let folder = self.work.join("locks").join(&component.name);
+        let folder = setting.work.join("locks").join(&component.name);
         let path = folder.join(name.file_name().unwrap_or_default());
-        std::fs::create_dir_all(&folder).map_err(|source| {
-            Failure::new(AuditError::Work { path: folder.clone(), source }, Exit::CouldNotLook)
-        })?;
+        let failed = |source| AuditError::Work { path: folder.clone(), source };
+        std::fs::create_dir_all(&folder).map_err(|e| Failure::new(failed(e), Exit::CouldNotLook))?;
         lock.write(&path).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
         Ok((lock, path))
     }
@@ -357,16 +372,6 @@ fn shown(args: &Args, path: &Path) -> String {
     match path.strip_prefix(&args.root) {
         Ok(below) => below.display().to_string(),
         Err(_) => path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
-    }
-}
-
-/// An index that is refused is evidence; a wrong lock is a matter of the policies; all else could not
-/// be looked at.
-fn audit_failure(error: AuditError) -> Failure {
-    match error {
-        AuditError::Source(e) => failures::debian(e),
-        AuditError::Environment(e) => failures::environment(e),
-        other => Failure::new(other, Exit::CouldNotLook),
     }
 }
 

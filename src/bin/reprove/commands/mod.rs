@@ -9,6 +9,7 @@ pub(crate) mod explain;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod observe;
+pub(crate) mod rebuild;
 pub(crate) mod store;
 pub(crate) mod trust;
 pub(crate) mod verify;
@@ -21,6 +22,7 @@ use crate::render::Failure;
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
         Command::Audit(command) => command.run(args),
+        Command::Rebuild(command) => command.run(args),
         Command::Observe(command) => command.run(args),
         Command::CheckConfig(command) => command.run(args),
         Command::Lock(command) => command.run(args),
