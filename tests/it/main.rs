@@ -29,4 +29,5 @@ mod sources;
 mod store;
 mod verify_attestations;
 mod verify_command;
+mod verify_formats;
 mod verify_mutations;
