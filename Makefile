@@ -10,7 +10,7 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 audit:
 	@.ci/setup build
 	$(CARGO) build --release --locked
-	$(TARGET)/release/reprove audit prometheus
+	$(TARGET)/release/reprove audit prometheus --relock
 
 # One profile for all, so that dependencies are compiled once.
 test:

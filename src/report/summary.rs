@@ -69,11 +69,15 @@ pub(super) fn environment(evidence: &Evidence) -> Row {
 }
 
 pub(super) fn rebuild(evidence: &Evidence, chars_max: usize) -> Row {
-    let isolation = line(&evidence.rebuild.isolation.join(", "), chars_max);
     let (word, verdict, detail) = match &evidence.rebuild.result {
-        BuildResult::Completed {} if evidence.rebuild.varied.is_empty() => {
-            ("completed", Verdict::Pass, if isolation.is_empty() { "once".to_owned() } else { isolation })
-        }
+        BuildResult::Completed {} if evidence.rebuild.varied.is_empty() => (
+            "completed",
+            Verdict::Pass,
+            match evidence.rebuild.isolation.len() {
+                0 => "once".to_owned(),
+                n => format!("once, sealed in {n} ways (the report lists them)"),
+            },
+        ),
         BuildResult::Completed {} => (
             "completed",
             Verdict::Pass,

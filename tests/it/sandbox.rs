@@ -63,6 +63,16 @@ fn a_program_sees_exactly_what_the_specification_says() {
 }
 
 #[test]
+fn giving_a_file_away_is_refused_as_it_is_to_an_ordinary_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "cd /build; : >f; chown $(id -u):$(id -g) f && echo own; chown 0:0 f; chgrp 0 f; true";
+    let (_, text) = sealed(&spec(folder.path()), script);
+    assert_eq!(text.matches("own\n").count(), 1, "{text}");
+    assert_eq!(text.matches("Operation not permitted").count(), 2, "{text}");
+    assert!(!text.contains("Invalid argument"), "{text}");
+}
+
+#[test]
 fn a_failing_program_a_signal_and_a_missing_program_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let spec = spec(folder.path());

@@ -99,7 +99,7 @@ impl Plan {
             Call::DropCapabilities,
             Call::NoNewPrivileges,
         ]);
-        plan.seal.extend(seccomp::programs(spec.network)?.into_iter().map(Call::Seccomp));
+        plan.seal.extend(seccomp::programs(spec.network, spec.uid, spec.gid)?.into_iter().map(Call::Seccomp));
         plan.start.extend([Call::CloseOnExec, exec(argv, &spec.env)?]);
         Ok(plan)
     }

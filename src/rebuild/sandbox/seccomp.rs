@@ -10,6 +10,7 @@
 //! | `EPERM` | `open_by_handle_at`, `fanotify_init`, `quotactl*`, `acct`, `swapon`, `swapoff`, `syslog` | reach past the mount namespace, or tell of the host |
 //! | `EPERM` | kexec, modules, `reboot`, setting clocks, `iopl`, `ioperm`, `modify_ldt`, `vhangup`, `nfsservctl` | the host's own business |
 //! | `EPERM` | `personality` but for those that change nothing in the kernel's behaviour or switch address randomisation off | old personalities switch protections off |
+//! | `EPERM` | `chown` and its kin to another user or group | as for an ordinary user outside, so that fakeroot behaves as there |
 //! | `EPERM` | `ioctl` with `TIOCSTI` and `TIOCLINUX` | typing into somebody's terminal |
 //! | `EAFNOSUPPORT` | `socket` other than `AF_UNIX`; with loopback also `AF_INET`, `AF_INET6` and route netlink | `AF_VSOCK` and others are not confined by the network namespace |
 //!
@@ -95,6 +96,16 @@ const REFUSED: &[c_long] = &[
     libc::SYS__sysctl,
 ];
 
+/// System calls that give a file away, and which argument is the user; the group is the next.
+const CHOWN: &[(c_long, u8)] = &[
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chown, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_lchown, 1),
+    (libc::SYS_fchown, 1),
+    (libc::SYS_fchownat, 2),
+];
+
 /// The flags of `clone` and `unshare` that make a namespace. `CLONE_NEWTIME` shares its bit with the
 /// signal number of `clone` and is refused for `unshare` only, where alone it works.
 const NAMESPACES: [c_int; 7] = [
@@ -123,7 +134,9 @@ const ARCHITECTURE: TargetArch = TargetArch::x86_64;
 const ARCHITECTURE: TargetArch = TargetArch::aarch64;
 
 /// The filters, in the order in which they are installed.
-pub(super) fn programs(network: Network) -> Result<Vec<BpfProgram>, SandboxError> {
+///
+/// `uid` and `gid` are the user inside.
+pub(super) fn programs(network: Network, uid: u32, gid: u32) -> Result<Vec<BpfProgram>, SandboxError> {
     let mut eperm: BTreeMap<i64, Vec<SeccompRule>> =
         REFUSED.iter().map(|number| (*number, Vec::new())).collect();
     let bit = |argument: u8, bit: u64| rule(&[(argument, SeccompCmpOp::MaskedEq(bit), bit)]);
@@ -142,6 +155,16 @@ pub(super) fn programs(network: Network) -> Result<Vec<BpfProgram>, SandboxError
     );
     let harmless: Vec<_> = PERSONALITIES.iter().map(|p| (0, SeccompCmpOp::Ne, *p)).collect();
     eperm.insert(libc::SYS_personality, vec![rule(&harmless)?]);
+
+    // Giving a file to somebody whom the user namespace does not know fails with EINVAL. An ordinary user
+    // outside gets EPERM, and fakeroot passes over that and nothing else.
+    let keep = u64::from(u32::MAX);
+    for (number, user) in CHOWN {
+        let strange = |argument: u8, own: u32| {
+            rule(&[(argument, SeccompCmpOp::Ne, own.into()), (argument, SeccompCmpOp::Ne, keep)])
+        };
+        eperm.insert(*number, vec![strange(*user, uid)?, strange(*user + 1, gid)?]);
+    }
 
     let enosys = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
 
@@ -246,7 +269,7 @@ mod tests {
     /// The kernel takes the strictest answer of all filters.
     fn answer(network: Network, architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
         let rank = |a: &u32| if *a == KILL { 0 } else { 1 + (*a >> 16) };
-        programs(network)
+        programs(network, 1000, 1000)
             .unwrap()
             .iter()
             .map(|p| interpret(p, architecture, number, arguments))
@@ -275,6 +298,10 @@ mod tests {
             ("unshare files", None, n(libc::SYS_unshare), arg(0x400), ALLOW),
             ("unshare time", None, n(libc::SYS_unshare), arg(0x80), errno(libc::EPERM)),
             ("unshare user", None, n(libc::SYS_unshare), arg(0x1000_0000), errno(libc::EPERM)),
+            ("chown to oneself", None, n(libc::SYS_fchown), [3, 1000, 1000, 0, 0, 0], ALLOW),
+            ("chown keeping both", None, n(libc::SYS_fchown), [3, 0xffff_ffff, u64::MAX, 0, 0, 0], ALLOW),
+            ("chown to root", None, n(libc::SYS_fchown), [3, 0, 0, 0, 0, 0], errno(libc::EPERM)),
+            ("chgrp to root", None, n(libc::SYS_fchownat), [3, 0, 0xffff_ffff, 0, 0, 0], errno(libc::EPERM)),
             ("mount", None, n(libc::SYS_mount), none, errno(libc::EPERM)),
             ("open_tree_attr", None, n(SYS_OPEN_TREE_ATTR), none, errno(libc::EPERM)),
             ("ptrace", None, n(libc::SYS_ptrace), none, errno(libc::EPERM)),
