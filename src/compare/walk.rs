@@ -1,7 +1,7 @@
 //! The engine's frame: from two files to a verdict. Keeps what was found, and sees to it that nothing
 //! that differs goes unexplained.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(crate) struct Walk<'o> {
     pub(crate) stops: Vec<Stopped>,
     pub(crate) masked: (Vec<String>, Vec<String>),
     parking: Option<Arc<ScratchFile>>,
+    /// How many differences of each cause were found, listed or not.
+    listed: BTreeMap<Cause, usize>,
     report_bytes: u64,
     depth: u32,
     /// What a container wants to know of its members, taken by the next archive comparator.
@@ -58,6 +60,7 @@ impl<'o> Walk<'o> {
             stops: Vec::new(),
             masked: (Vec::new(), Vec::new()),
             parking: None,
+            listed: BTreeMap::new(),
             report_bytes: 0,
             depth: 0,
             log: None,
@@ -134,7 +137,7 @@ impl<'o> Walk<'o> {
         if self.fatal.is_some() {
             return;
         }
-        let before = (self.differences.len(), self.stops.len());
+        let before = (self.found(), self.stops.len());
         if self.depth >= self.budget.limits.depth_max {
             let stop = Stop::new(
                 Cause::LimitDepth,
@@ -150,7 +153,7 @@ impl<'o> Walk<'o> {
         self.depth -= 1;
         // A package that holds members back reports them itself, once it knows all of them.
         let held = self.log.as_ref().is_some_and(|log| !log.held.is_empty());
-        if (self.differences.len(), self.stops.len()) == before && !held && self.fatal.is_none() {
+        if (self.found(), self.stops.len()) == before && !held && self.fatal.is_none() {
             self.add(
                 Difference::exact(pair.path, Cause::Content)
                     .note("the bytes differ in a way that no field shows"),
@@ -173,23 +176,18 @@ impl<'o> Walk<'o> {
         file.take(blob)
     }
 
+    /// How many differences were found so far, listed or not.
+    pub(crate) fn found(&self) -> usize {
+        self.listed.values().sum()
+    }
+
     /// Records a difference.
     pub(crate) fn add(&mut self, mut difference: Difference) {
-        if self.differences.len() >= self.budget.limits.differences_max {
-            if !self.stops.iter().any(|s| s.cause == Cause::LimitDiffWork && s.path == ".") {
-                let stop = Stop::new(
-                    Cause::LimitDiffWork,
-                    format!(
-                        "more than {} differences; the rest is not listed",
-                        self.budget.limits.differences_max
-                    ),
-                );
-                self.stopped(".", stop, Side::Both);
-            }
-            // What decides the verdict is never dropped: one difference for each cause is kept.
-            if self.differences.iter().any(|d| d.cause == difference.cause) {
-                return;
-            }
+        // What decides the verdict is never dropped: of each cause some are listed.
+        let listed = self.listed.entry(difference.cause).or_default();
+        *listed += 1;
+        if *listed > self.budget.limits.differences_max {
+            return;
         }
         let mut kept = 0;
         for (i, line) in difference.hunks.iter().enumerate() {
@@ -231,6 +229,12 @@ impl<'o> Walk<'o> {
                 return Err(CompareError::Read { path: published.name.into(), source });
             }
             _ => {}
+        }
+        for (cause, found) in &self.listed {
+            let more = found.saturating_sub(self.budget.limits.differences_max);
+            if more > 0 && let Some(last) = self.differences.iter_mut().rev().find(|d| d.cause == *cause) {
+                last.note = Some(format!("and {more} more of this cause that are not listed"));
+            }
         }
         for stop in &self.stops {
             self.differences.push(Difference {

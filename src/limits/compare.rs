@@ -40,7 +40,8 @@ pub struct CompareLimits {
     /// Bytes of a text, JSON, PNG or similar document that is parsed whole. Default 16 MiB, as
     /// [`Self::held_bytes_max`].
     pub document_bytes_max: u64,
-    /// Differences that are listed one by one. Default 20,000: one for each member of a large package.
+    /// Differences of one cause that are listed one by one. Default 2,000, so that a report stays
+    /// under 2 MB.
     pub differences_max: usize,
 }
 
@@ -63,6 +64,6 @@ impl CompareLimits {
         hunk_bytes_max: 16 << 10,
         report_bytes_max: 1 << 20,
         document_bytes_max: 16 << 20,
-        differences_max: 20_000,
+        differences_max: 2_000,
     };
 }

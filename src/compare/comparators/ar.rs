@@ -154,7 +154,7 @@ pub(crate) fn fields(walk: &mut Walk<'_>, path: &str, a: &ArMember, b: &ArMember
     if a.raw == b.raw {
         return;
     }
-    let before = walk.differences.len();
+    let before = walk.found();
     let (x, y) = (&a.header, &b.header);
     for (cause, field, left, right) in [
         (Cause::ArMtime, "mtime", x.mtime.to_string(), y.mtime.to_string()),
@@ -167,7 +167,7 @@ pub(crate) fn fields(walk: &mut Walk<'_>, path: &str, a: &ArMember, b: &ArMember
         }
     }
     let moved = x.len_bytes != y.len_bytes || x.name != y.name;
-    if before == walk.differences.len() && !moved {
+    if before == walk.found() && !moved {
         walk.add(
             Difference::exact(path, Cause::TarPadding).note("the same header is written in another way"),
         );

@@ -96,7 +96,7 @@ pub(crate) fn md5sums(
     changed: &BTreeMap<Vec<u8>, Sides<Sums>>,
 ) {
     let (claims_a, claims_b) = (parse(a.unwrap_or_default()), parse(b.unwrap_or_default()));
-    let before = walk.differences.len();
+    let before = walk.found();
     let both = (a, b);
     let good = match both {
         (Some(_), Some(_)) => check(walk, path, (&claims_a, &claims_b), changed, hex_fits),
@@ -125,7 +125,7 @@ pub(crate) fn md5sums(
                 .note("the same lines, all fitting, in another order")
                 .bytes(byte_difference(a, b)),
         );
-    } else if walk.differences.len() == before {
+    } else if walk.found() == before {
         let (blob_a, blob_b) = (Blob::memory(a.to_vec()), Blob::memory(b.to_vec()));
         walk.differing(Pair { path, name: b"md5sums.txt", a: &blob_a, b: &blob_b });
     }

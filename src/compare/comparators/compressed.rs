@@ -39,7 +39,7 @@ pub(crate) fn content(
         }
         (Err(stop), Ok(_)) | (Ok(_), Err(stop)) => return Err(stop),
     };
-    let before = (walk.differences.len(), walk.stops.len());
+    let before = (walk.found(), walk.stops.len());
     let equal = if looks_like(&head_a) && looks_like(&head_b) {
         tar::streams(
             walk,
@@ -47,7 +47,7 @@ pub(crate) fn content(
             std::io::Cursor::new(head_a).chain(&mut a),
             std::io::Cursor::new(head_b).chain(&mut b),
         )?;
-        (walk.differences.len(), walk.stops.len()) == before && !held_back(walk)
+        (walk.found(), walk.stops.len()) == before && !held_back(walk)
     } else if cpio::looks_like(&head_a) && cpio::looks_like(&head_b) {
         cpio::streams(
             walk,
@@ -55,7 +55,7 @@ pub(crate) fn content(
             std::io::Cursor::new(head_a).chain(&mut a),
             std::io::Cursor::new(head_b).chain(&mut b),
         )?;
-        (walk.differences.len(), walk.stops.len()) == before && !held_back(walk)
+        (walk.found(), walk.stops.len()) == before && !held_back(walk)
     } else {
         plain(walk, pair, (&mut a, &head_a), (&mut b, &head_b))?
     };

@@ -50,7 +50,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     };
     let (Some(a), Some(b)) = (fields(&text_a), fields(&text_b)) else { return data::compare(walk, pair) };
     walk.changed.insert(pair.path.to_owned());
-    let before = walk.differences.len();
+    let before = walk.found();
     let mut keys: Vec<&Vec<u8>> = a.iter().map(|(k, _)| k).collect();
     keys.extend(b.iter().map(|(k, _)| k).filter(|k| !a.iter().any(|(j, _)| j == *k)));
     let mut seen = std::collections::BTreeSet::new();
@@ -92,7 +92,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         }
         walk.add(difference);
     }
-    if walk.differences.len() == before {
+    if walk.found() == before {
         let order = |side: &[(Vec<u8>, Vec<u8>)]| side.iter().map(|(k, _)| k.clone()).collect::<Vec<_>>();
         let cause = if order(&a) == order(&b) { Cause::Content } else { Cause::LineOrder };
         walk.add(

@@ -95,7 +95,7 @@ impl Handler<CpioEntry> for CpioHandler {
         if a.raw == b.raw {
             return;
         }
-        let before = walk.differences.len();
+        let before = walk.found();
         if a.mode & KIND != b.mode & KIND {
             let text = |mode: u64| format!("{:06o}", mode & KIND);
             walk.add(Difference::exact(path, Cause::FileType).values(text(a.mode), text(b.mode)));
@@ -120,7 +120,7 @@ impl Handler<CpioEntry> for CpioHandler {
             }
         }
         let content = a.len_bytes != b.len_bytes || a.sum != b.sum;
-        if before == walk.differences.len() && !content {
+        if before == walk.found() && !content {
             walk.add(
                 Difference::exact(path, Cause::TarFormat).note("the same values are written in another way"),
             );

@@ -11,15 +11,19 @@ mod deb;
 pub(super) mod directory;
 mod elf;
 mod gettext;
+mod git_bundle;
 mod gzip;
 mod jar;
 mod json;
 mod lz4;
 mod macho;
 mod marshal;
+mod packages;
+mod pdf;
 mod pe;
 mod png;
 mod pyc;
+mod rpm;
 mod stamped;
 mod tar;
 mod wheel;
@@ -59,6 +63,9 @@ pub(crate) struct Format {
 /// All formats, most specific first.
 static FORMATS: &[&Format] = &[
     &deb::FORMAT,
+    &rpm::FORMAT,
+    &git_bundle::FORMAT,
+    &pdf::FORMAT,
     &ar::FORMAT,
     &gzip::FORMAT,
     &xz::FORMAT,
@@ -74,6 +81,8 @@ static FORMATS: &[&Format] = &[
     &Format { id: "gettext", recognise: gettext::recognise, compare: gettext::compare },
     &Format { id: "pe", recognise: pe::recognise, compare: pe::compare },
     &Format { id: "mach-o", recognise: macho::recognise, compare: macho::compare },
+    &packages::GEM_METADATA,
+    &packages::PKGINFO,
     &jar::MANIFEST,
     &jar::SIGNATURE,
     &control::FORMAT,

@@ -202,11 +202,11 @@ impl Handler<TarEntry> for TarHandler {
         if a.raw == b.raw {
             return;
         }
-        let before = walk.differences.len() + self.links.len();
+        let before = walk.found() + self.links.len();
         kinds(walk, path, name, a, b, &mut self.links);
         fields(walk, path, a, b);
         pax(walk, path, a, b);
-        let unexplained = before == walk.differences.len() + self.links.len();
+        let unexplained = before == walk.found() + self.links.len();
         if a.dialect != b.dialect {
             // PAX records are reported by themselves; other dialects have no other trace.
             let only_pax = matches!(

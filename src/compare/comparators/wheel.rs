@@ -55,7 +55,7 @@ pub(crate) fn check(
 ) {
     let (Some(a), Some(b)) = (a, b) else { return };
     let (claims_a, claims_b) = (parse(&a), parse(&b));
-    let before = walk.differences.len();
+    let before = walk.found();
     let mut changed = log.found.clone();
     changed.remove(name);
     let good = checksums::check(walk, path, (&claims_a, &claims_b), &changed, fits);
@@ -72,7 +72,7 @@ pub(crate) fn check(
             });
         difference.derived = claims_a != claims_b;
         walk.add(difference);
-    } else if walk.differences.len() == before {
+    } else if walk.found() == before {
         let (blob_a, blob_b) = (Blob::memory(a), Blob::memory(b));
         walk.differing(Pair { path, name: b"RECORD.txt", a: &blob_a, b: &blob_b });
     }

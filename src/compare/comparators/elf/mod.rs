@@ -62,9 +62,9 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
             }
         }
     }
-    let before = walk.differences.len();
+    let before = walk.found();
     go::compare(walk, pair)?;
-    if walk.differences.len() == before
+    if walk.found() == before
         && let (Some(x), Some(y)) = (a.section(b".go.buildinfo"), b.section(b".go.buildinfo"))
         && !a.body(x).equal(&b.body(y))?
     {
