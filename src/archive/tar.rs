@@ -113,6 +113,11 @@ impl<R: Read> TarReader<R> {
         self.end.as_ref()
     }
 
+    /// Where the reader stands: after [`TarReader::next_entry`], where the body begins.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// The bytes that fill up the last body that was passed, normally zero.
     pub fn last_padding(&self) -> &[u8] {
         &self.last_padding

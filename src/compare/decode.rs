@@ -210,6 +210,7 @@ enum State {
 pub(super) struct Frames {
     format: Compression,
     state: State,
+    blob: Blob,
     budget: Arc<Budget>,
     packed: u64,
     expanded: u64,
@@ -221,6 +222,7 @@ impl Frames {
         Self {
             format,
             state: State::Between(blob.reader()),
+            blob: blob.clone(),
             budget: Arc::clone(budget),
             packed: blob.len(),
             expanded: 0,
@@ -254,6 +256,9 @@ impl Frames {
             }
             self.trailing(input)?;
             return Ok(State::Done);
+        }
+        if self.format == Compression::Lz4 && self.end.frames == 0 {
+            super::comparators::lz4_is_whole(&self.blob)?;
         }
         self.end.frames += 1;
         let memory = self.budget.limits.decoder_memory_bytes_max;

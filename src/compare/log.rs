@@ -49,6 +49,8 @@ pub(crate) struct MemberLog {
     pub(crate) deferred: fn(&[u8]) -> bool,
     /// Whether digests of changed, added and removed members are wanted.
     pub(crate) sums: bool,
+    /// With SHA-512.
+    pub(crate) sha512: bool,
     /// Digests by name without leading `./`.
     pub(crate) found: BTreeMap<Vec<u8>, Sides<Sums>>,
     /// Deferred members whose bytes differ.
@@ -57,7 +59,7 @@ pub(crate) struct MemberLog {
 
 impl MemberLog {
     pub(crate) fn new(deferred: fn(&[u8]) -> bool, sums: bool) -> Self {
-        Self { deferred, sums, found: BTreeMap::new(), held: BTreeMap::new() }
+        Self { deferred, sums, sha512: false, found: BTreeMap::new(), held: BTreeMap::new() }
     }
 
     /// Takes a member that differs or is there on one side only; gives whether the package compares it
@@ -65,7 +67,7 @@ impl MemberLog {
     pub(crate) fn take(&mut self, name: &[u8], a: Option<&Blob>, b: Option<&Blob>) -> Result<bool, Stop> {
         let name = plain(name);
         if self.sums {
-            let sums = |blob: Option<&Blob>| blob.map(|blob| Sums::of(blob, false)).transpose();
+            let sums = |blob: Option<&Blob>| blob.map(|blob| Sums::of(blob, self.sha512)).transpose();
             self.found.insert(name.to_vec(), (sums(a)?, sums(b)?));
         }
         if (self.deferred)(name) {

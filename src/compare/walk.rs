@@ -77,7 +77,9 @@ impl<'o> Walk<'o> {
         match (meta_a.is_dir(), meta_b.is_dir()) {
             (true, true) => {
                 let (original_a, original_b) = comparators::directory::compare(&mut self, a, b)?;
-                let equal = self.differences.is_empty() && self.stops.is_empty();
+                let equal = self.differences.is_empty()
+                    && self.stops.is_empty()
+                    && original_a.sha256 == original_b.sha256;
                 self.end(equal, original_a, original_b)
             }
             (true, false) => Err(CompareError::Kinds { directory: a.to_owned(), file: b.to_owned() }),
@@ -232,7 +234,9 @@ impl<'o> Walk<'o> {
         }
         for (cause, found) in &self.listed {
             let more = found.saturating_sub(self.budget.limits.differences_max);
-            if more > 0 && let Some(last) = self.differences.iter_mut().rev().find(|d| d.cause == *cause) {
+            if more > 0
+                && let Some(last) = self.differences.iter_mut().rev().find(|d| d.cause == *cause)
+            {
                 last.note = Some(format!("and {more} more of this cause that are not listed"));
             }
         }

@@ -7,8 +7,11 @@
     clippy::print_stdout
 )]
 
+mod archives;
 mod attestation_corpus;
 mod cli;
+mod compare_formats;
+mod compare_hostile;
 mod compare_stamped;
 mod conventions;
 #[cfg(feature = "openpgp")]

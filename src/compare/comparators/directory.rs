@@ -13,6 +13,7 @@ use super::super::cause::Cause;
 use super::super::error::CompareError;
 use super::super::result::{Difference, Original, Side};
 use super::super::walk::{Pair, Walk, escape};
+use super::oci;
 use crate::digest::{Algorithm, Digest, Hasher};
 
 /// Permission bits that are compared, with set-user-ID, set-group-ID and the sticky bit.
@@ -27,6 +28,7 @@ pub(crate) fn compare(walk: &mut Walk<'_>, a: &Path, b: &Path) -> Result<(Origin
     let mut sums = [Hasher::new(Algorithm::Sha256), Hasher::new(Algorithm::Sha256)];
     let mut sizes = [0u64; 2];
     let mut buffers = (vec![0; CHUNK], vec![0; CHUNK]);
+    let image_layouts = image(&list_a) && image(&list_b);
     let (mut removed, mut added) = (BTreeMap::new(), BTreeMap::new());
     let mut names: Vec<&Vec<u8>> =
         list_a.keys().chain(list_b.keys().filter(|n| !list_a.contains_key(*n))).collect();
@@ -35,7 +37,7 @@ pub(crate) fn compare(walk: &mut Walk<'_>, a: &Path, b: &Path) -> Result<(Origin
         let (entry_a, entry_b) = (list_a.get(name), list_b.get(name));
         let digests = match (entry_a, entry_b) {
             (Some(x), Some(y)) => {
-                let (dx, dy) = both(walk, name, x, y, &mut buffers)?;
+                let (dx, dy) = both(walk, name, x, y, &mut buffers, image_layouts)?;
                 (Some(dx), Some(dy))
             }
             (x, y) => {
@@ -64,6 +66,13 @@ pub(crate) fn compare(walk: &mut Walk<'_>, a: &Path, b: &Path) -> Result<(Origin
             }
         }
     }
+    if image_layouts {
+        // Blobs are named by their digests: they are matched by role, not by name.
+        let (files_a, files_b) = (opened(&list_a)?, opened(&list_b)?);
+        let (roles_a, roles_b) = oci::layouts(walk, ".", &files_a, &files_b);
+        removed.retain(|name, _| !roles_a.contains(name) && !files_a.contains_key(name));
+        added.retain(|name, _| !roles_b.contains(name) && !files_b.contains_key(name));
+    }
     unmatched(walk, removed, added);
     let [sum_a, sum_b] = sums;
     let [size_a, size_b] = sizes;
@@ -73,6 +82,21 @@ pub(crate) fn compare(walk: &mut Walk<'_>, a: &Path, b: &Path) -> Result<(Origin
         len_bytes,
     };
     Ok((original(a, sum_a, size_a), original(b, sum_b, size_b)))
+}
+
+/// Files of an image layout that are opened at one time.
+const IMAGE_FILES_MAX: usize = 256;
+
+/// Whether a directory is an OCI image layout of bearable size.
+fn image(list: &Listing) -> bool {
+    list.contains_key(&b"oci-layout"[..])
+        && list.contains_key(&b"index.json"[..])
+        && list.len() <= IMAGE_FILES_MAX
+}
+
+fn opened(list: &Listing) -> Result<BTreeMap<Vec<u8>, Blob>, CompareError> {
+    let files = list.iter().filter(|(_, (_, meta))| meta.is_file());
+    files.map(|(name, (path, _))| Ok((name.clone(), open(path)?))).collect()
 }
 
 fn unmatched(walk: &mut Walk<'_>, removed: BTreeMap<Vec<u8>, Digest>, mut added: BTreeMap<Vec<u8>, Digest>) {
@@ -163,6 +187,7 @@ fn both(
     a: &(PathBuf, Metadata),
     b: &(PathBuf, Metadata),
     buffers: &mut (Vec<u8>, Vec<u8>),
+    image_layouts: bool,
 ) -> Result<(Digest, Digest), CompareError> {
     let path = || escape(name);
     if kind(&a.1) != kind(&b.1) || (kind(&a.1) == "special file" && a.1.file_type() != b.1.file_type()) {
@@ -193,7 +218,10 @@ fn both(
     if let Some(digest) = equal_digest(&blob_a, &blob_b, buffers).map_err(failed)? {
         return Ok((digest.clone(), digest));
     }
-    walk.differing(Pair { path: &path(), name, a: &blob_a, b: &blob_b });
+    // The files of an image are compared together.
+    if !image_layouts {
+        walk.differing(Pair { path: &path(), name, a: &blob_a, b: &blob_b });
+    }
     Ok((blob_a.sha256().map_err(failed)?, blob_b.sha256().map_err(failed)?))
 }
 

@@ -31,3 +31,36 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     }
     Ok(())
 }
+
+/// Follows the blocks of every frame to its end mark: the decoder takes a stream that ends before it
+/// for whole.
+pub(crate) fn check_whole(blob: &Blob) -> Result<(), Stop> {
+    let word = |at: u64| -> Result<u32, Stop> {
+        Ok(crate::archive::bytes::le32(&blob.exact(at, 4)?, 0).unwrap_or_default())
+    };
+    let mut at = 0;
+    while at + 4 <= blob.len() {
+        let magic = word(at)?;
+        if (0x184d_2a50..=0x184d_2a5f).contains(&magic) {
+            at += 8 + u64::from(word(at + 4)?);
+            continue;
+        }
+        if magic != 0x184d_2204 {
+            return Ok(());
+        }
+        let flags = blob.exact(at + 4, 1)?.first().copied().unwrap_or_default();
+        let (block_sums, size, sum, dictionary) =
+            (flags & 16 != 0, flags & 8 != 0, flags & 4 != 0, flags & 1 != 0);
+        at += 7 + if size { 8 } else { 0 } + if dictionary { 4 } else { 0 };
+        loop {
+            let block = word(at)?;
+            at += 4;
+            if block == 0 {
+                break;
+            }
+            at += u64::from(block & 0x7fff_ffff) + if block_sums { 4 } else { 0 };
+        }
+        at += if sum { 4 } else { 0 };
+    }
+    if at > blob.len() { Err(Stop::truncated("lz4: the frame does not end")) } else { Ok(()) }
+}

@@ -18,6 +18,7 @@ mod json;
 mod lz4;
 mod macho;
 mod marshal;
+mod oci;
 mod packages;
 mod pdf;
 mod pe;
@@ -35,6 +36,7 @@ use super::blob::Blob;
 use super::stop::Stop;
 use super::walk::{Pair, Walk};
 use crate::archive::compression::Compression;
+pub(super) use lz4::check_whole as lz4_is_whole;
 
 /// First bytes that recognition may look at: two tar blocks.
 pub(crate) const HEAD_BYTES: usize = 1024;
@@ -73,6 +75,8 @@ static FORMATS: &[&Format] = &[
     &bzip2::FORMAT,
     &lz4::FORMAT,
     &cpio::FORMAT,
+    &oci::FORMAT,
+    &packages::GEM,
     &tar::FORMAT,
     &elf::FORMAT,
     &zip::FORMAT,

@@ -1,11 +1,18 @@
 //! Small files that package formats carry about themselves: RubyGems' metadata and checksums, Alpine's
 //! `.PKGINFO`.
 
+use std::io::Read as _;
+
+use super::super::blob::Blob;
 use super::super::cause::{Cause, Tier};
-use super::super::result::Difference;
-use super::super::stop::Stop;
-use super::super::walk::{Pair, Walk};
-use super::{Format, Probe, data};
+use super::super::decode::Decoded;
+use super::super::log::MemberLog;
+use super::super::result::{Difference, Side};
+use super::super::stop::{OnSide as _, Stop};
+use super::super::walk::{Pair, Walk, join};
+use super::checksums::{self, Claims};
+use super::{Format, Probe, data, deb, tar};
+use crate::archive::compression::Compression;
 
 pub(crate) static GEM_METADATA: Format = Format { id: "gem metadata", recognise: is_gem, compare: gem };
 pub(crate) static PKGINFO: Format = Format { id: "apk info", recognise: is_pkginfo, compare: pkginfo };
@@ -20,6 +27,80 @@ fn gem(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         b"date" | b"rubygems_version" => Some(Cause::GemMetadata),
         _ => None,
     })
+}
+
+/// A gem: a tar whose `checksums.yaml.gz` lists its other members.
+pub(crate) static GEM: Format = Format { id: "gem", recognise: is_gem_archive, compare: gem_archive };
+
+/// The list of a gem.
+const CHECKSUMS: &[u8] = b"checksums.yaml.gz";
+
+fn is_gem_archive(probe: &Probe<'_>) -> bool {
+    let name = crate::archive::bytes::until_nul(probe.head.get(..100).unwrap_or_default());
+    crate::archive::tar::looks_like(probe.head)
+        && [&b"metadata.gz"[..], b"data.tar.gz", CHECKSUMS].contains(&name)
+}
+
+fn gem_archive(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
+    let mut log = MemberLog::new(|name| name == CHECKSUMS, true);
+    log.sha512 = true;
+    walk.log = Some(log);
+    let compared = tar::streams(walk, pair.path, pair.a.reader(), pair.b.reader());
+    let Some(mut log) = walk.log.take() else { return compared };
+    compared?;
+    let list = |blob: &Blob| -> Result<Option<Claims>, Stop> {
+        let Some(packed) = deb::extract(walk, blob, |name| name == CHECKSUMS)? else { return Ok(None) };
+        let mut text = Vec::new();
+        let most = walk.budget.limits.document_bytes_max;
+        Decoded::new(Compression::Gzip, &Blob::memory(packed), &walk.budget)
+            .take(most)
+            .read_to_end(&mut text)?;
+        Ok(Some(claims(&text)))
+    };
+    let (a, b) = (list(pair.a).on(Side::Published)?, list(pair.b).on(Side::Rebuilt)?);
+    let path = join(pair.path, CHECKSUMS);
+    log.found.remove(CHECKSUMS);
+    // One digest a line: the kind stands before the name.
+    let mut changed = std::collections::BTreeMap::new();
+    for (name, sides) in &log.found {
+        for kind in [&b"SHA256 "[..], b"SHA512 "] {
+            changed.insert([kind, name].concat(), sides.clone());
+        }
+    }
+    let good = match (&a, &b) {
+        (Some(a), Some(b)) => checksums::check(walk, &path, (a, b), &changed, checksums::hex_fits),
+        _ => false,
+    };
+    let Some((x, y)) = log.held.remove(CHECKSUMS) else { return Ok(()) };
+    if good && a != b {
+        walk.add(
+            Difference::exact(&path, Cause::ChecksumManifest).note("each line fits its member").derived(),
+        );
+    } else if let (Some(x), Some(y)) = (x, y) {
+        walk.differing(Pair { path: &path, name: CHECKSUMS, a: &x, b: &y });
+    }
+    Ok(())
+}
+
+/// `SHA256:` and `SHA512:` sections of indented `name: digest` lines.
+fn claims(text: &[u8]) -> Claims {
+    let mut found = Claims::new();
+    let mut kind = Vec::new();
+    for line in text.split(|c| *c == b'\n').filter(|l| !l.is_empty()) {
+        let (name, value) = match line.iter().position(|c| *c == b':') {
+            Some(at) => line.split_at_checked(at).unwrap_or_default(),
+            None => (line, &b""[..]),
+        };
+        if line.starts_with(b" ") {
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            let value = value.strip_prefix(b"'").and_then(|v| v.strip_suffix(b"'")).unwrap_or(value);
+            let key = [kind.as_slice(), b" ", name.trim_ascii()].concat();
+            found.insert(key, String::from_utf8_lossy(value).into_owned());
+        } else {
+            kind = name.to_vec();
+        }
+    }
+    found
 }
 
 fn is_pkginfo(probe: &Probe<'_>) -> bool {

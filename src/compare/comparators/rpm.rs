@@ -22,7 +22,7 @@ const ENTRIES_MAX: u32 = 65_535;
 const STORE_BYTES_MAX: u32 = 64 << 20;
 
 fn recognise(probe: &Probe<'_>) -> bool {
-    probe.head.starts_with(&[0xed, 0xab, 0xee, 0xdb, 3 | 4])
+    matches!(probe.head, [0xed, 0xab, 0xee, 0xdb, 3 | 4, ..])
         && probe.head.get(96..99).is_none_or(|magic| magic == [0x8e, 0xad, 0xe8])
 }
 
@@ -131,7 +131,9 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let header_differs = walk.found() > named;
     let raw = |rpm: &Rpm, blob: &Blob| blob.slice(rpm.header.start, rpm.header.end - rpm.header.start);
     if !header_differs && !raw(&a, pair.a).equal(&raw(&b, pair.b))? {
-        walk.add(Difference::exact(pair.path, Cause::Content).field("header").note("bytes that no tag names"));
+        walk.add(
+            Difference::exact(pair.path, Cause::Content).field("header").note("bytes that no tag names"),
+        );
     }
     tags(walk, pair.path, &a.signature.tags, &b.signature.tags, true, change);
     Ok(())
