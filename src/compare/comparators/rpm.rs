@@ -89,8 +89,9 @@ fn read(blob: &Blob) -> Result<Rpm, Stop> {
     let at = signature.end.next_multiple_of(8);
     let header = header(blob, at)?;
     let payload = blob.slice(header.end, u64::MAX);
-    if payload.len() == 0 {
-        return Err(Stop::truncated("rpm: there is no payload"));
+    let listed = signature.tags.get(&1000).and_then(|(_, size)| be32(size, 0)).map(u64::from);
+    if payload.len() == 0 || listed.is_some_and(|size| size > blob.len() - at) {
+        return Err(Stop::truncated("rpm: the payload is not whole"));
     }
     Ok(Rpm { lead, signature, header, payload })
 }

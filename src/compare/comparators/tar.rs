@@ -81,9 +81,13 @@ pub(crate) fn streams<R: Read>(walk: &mut Walk<'_>, path: &str, a: R, b: R) -> R
 /// What stands between and after the members.
 fn ends<R: Read>(walk: &mut Walk<'_>, path: &str, a: &Stream<R>, b: &Stream<R>) {
     let (Some(end_a), Some(end_b)) = (a.reader.end(), b.reader.end()) else { return };
-    if (end_a.zero_bytes == 0) != (end_b.zero_bytes == 0) {
-        let side = if end_a.zero_bytes == 0 { Side::Published } else { Side::Rebuilt };
-        walk.stopped(path, Stop::truncated("the blocks that end the archive are missing"), side);
+    // Two zero blocks end an archive (POSIX); some writers leave them out, but then on both sides.
+    let cut = |end: &TarEnd| {
+        end.zero_bytes < 2 * BLOCK as u64 || !end.total_bytes.is_multiple_of(BLOCK as u64)
+    };
+    if cut(end_a) != cut(end_b) {
+        let side = if cut(end_a) { Side::Published } else { Side::Rebuilt };
+        walk.stopped(path, Stop::truncated("tar: the blocks that end the archive are not whole"), side);
         return;
     }
     if end_a.other_sha256 != end_b.other_sha256 {

@@ -26,7 +26,9 @@ pub(crate) static FORMAT: Format = Format { id: "elf", recognise, compare };
 /// Functions that are named for one changed section.
 const FUNCTIONS_NAMED: usize = 40;
 /// A string section longer than this is not taken apart into strings.
-const STRINGS_BYTES_MAX: u64 = 32 << 20;
+const STRINGS_BYTES_MAX: u64 = 4 << 20;
+/// A string longer than this is not given to the patterns.
+const STRING_BYTES_MAX: u64 = 4096;
 /// Strings that the patterns look at in one section.
 const STRINGS_EXPLAINED_MAX: usize = 500;
 
@@ -341,8 +343,42 @@ fn moved_only((x, s, _): One<'_>, (y, t, _): One<'_>) -> bool {
     sizes(x) != sizes(y) && tags(x, s) == tags(y, t)
 }
 
-/// Explains a section by the strings that only one side has.
-fn strings(walk: &Walk<'_>, (ea, sa, _): One<'_>, (eb, sb, _): One<'_>) -> Result<Option<Vec<Cause>>, Stop> {
+/// Explains a section by the strings that differ: around each change where the sides have the same
+/// length, else string by string where there are equally many.
+fn strings(
+    walk: &Walk<'_>,
+    (ea, sa, ba): One<'_>,
+    (eb, sb, bb): One<'_>,
+) -> Result<Option<Vec<Cause>>, Stop> {
+    let plain = sa.flags & read::SHF_COMPRESSED == 0 && sb.flags & read::SHF_COMPRESSED == 0;
+    let mut causes = Vec::new();
+    if plain && ba.len() == bb.len() {
+        let mut at = 0;
+        for _ in 0..STRINGS_EXPLAINED_MAX {
+            let (left, right) = (ba.slice(at, u64::MAX), bb.slice(at, u64::MAX));
+            let place = at + first_difference(&left, &right)?;
+            if place >= ba.len() {
+                causes.sort();
+                causes.dedup();
+                return Ok((!causes.is_empty()).then_some(causes));
+            }
+            let from = place.saturating_sub(STRING_BYTES_MAX);
+            let window = |blob: &Blob| blob.slice(from, 2 * STRING_BYTES_MAX).head(8192);
+            let (x, y) = (window(ba)?, window(bb)?);
+            let middle = usize::try_from(place - from).unwrap_or_default();
+            let (Some((x0, x1)), Some((y0, y1))) = (run(&x, middle), run(&y, middle)) else {
+                return Ok(None);
+            };
+            let (start, end) = (x0.max(y0), x1.max(y1));
+            let part = |side: &[u8]| side.get(start..end).unwrap_or_default().to_vec();
+            match patterns::explain(&part(&x), &part(&y)) {
+                Some(found) => causes.extend(found),
+                None => return Ok(None),
+            }
+            at = from + end as u64;
+        }
+        return Ok(None);
+    }
     if sa.size.max(sb.size) > STRINGS_BYTES_MAX {
         return Ok(None);
     }
@@ -350,18 +386,14 @@ fn strings(walk: &Walk<'_>, (ea, sa, _): One<'_>, (eb, sb, _): One<'_>) -> Resul
     if walk.budget.diff_work((a.len() + b.len()) as u64 / 1000).is_err() {
         return Ok(None);
     }
-    let parts = |bytes: &[u8]| -> Vec<Vec<u8>> { bytes.split(|c| *c == 0).map(<[u8]>::to_vec).collect() };
-    let (pa, pb) = (parts(&a), parts(&b));
-    if pa.len() != pb.len() {
+    let count = |bytes: &[u8]| bytes.iter().filter(|c| **c == 0).count();
+    if count(&a) != count(&b) {
         return Ok(None);
     }
-    let mut causes = Vec::new();
     let mut seen = 0;
-    for (x, y) in pa.iter().zip(&pb).filter(|(x, y)| x != y) {
+    for (x, y) in a.split(|c| *c == 0).zip(b.split(|c| *c == 0)).filter(|(x, y)| x != y) {
         seen += 1;
-        let text = |s: &[u8]| {
-            s.len() <= 4096 && s.iter().all(|c| (0x20..0x7f).contains(c) || matches!(c, b'\t' | b'\n'))
-        };
+        let text = |s: &[u8]| s.len() as u64 <= STRING_BYTES_MAX && s.iter().all(is_text);
         if seen > STRINGS_EXPLAINED_MAX || !text(x) || !text(y) {
             return Ok(None);
         }
@@ -373,6 +405,17 @@ fn strings(walk: &Walk<'_>, (ea, sa, _): One<'_>, (eb, sb, _): One<'_>) -> Resul
     causes.sort();
     causes.dedup();
     Ok((!causes.is_empty()).then_some(causes))
+}
+
+const fn is_text(byte: &u8) -> bool {
+    matches!(*byte, 0x20..0x7f | b'\t' | b'\n')
+}
+
+/// The printable run around a place.
+fn run(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    let before = bytes.get(..at)?.iter().rev().take_while(|c| is_text(c)).count();
+    let after = bytes.get(at..)?.iter().take_while(|c| is_text(c)).count();
+    (after > 0).then_some((at - before, at + after))
 }
 
 /// Names of symbols that only one side has.

@@ -12,7 +12,7 @@ const TABLE_BYTES_MAX: u64 = 64 << 20;
 pub(super) const SHT_NOBITS: u32 = 8;
 pub(super) const SHF_EXECINSTR: u64 = 4;
 pub(super) const SHF_ALLOC: u64 = 2;
-const SHF_COMPRESSED: u64 = 0x800;
+pub(super) const SHF_COMPRESSED: u64 = 0x800;
 
 #[derive(Debug, Clone)]
 pub(super) struct Section {
