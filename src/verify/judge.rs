@@ -65,10 +65,10 @@ fn generic(
     let policy = context.policy;
     let statement = done.statement.as_ref();
     bind(done, subject, policy, out);
-    if let Some(statement) = statement {
-        if format == Format::Pep740 || policy.publisher.is_some() {
-            publisher::statement(statement, subject.filter(|s| s.is_file_name).map(|s| s.name.as_str()), out);
-        }
+    if let Some(statement) = statement
+        && (format == Format::Pep740 || policy.publisher.is_some())
+    {
+        publisher::statement(statement, subject.filter(|s| s.is_file_name).map(|s| s.name.as_str()), out);
     }
     if let Some(demand) = &policy.slsa {
         match (statement, &done.authenticated.certificate, &done.authenticated.content) {

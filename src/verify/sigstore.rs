@@ -299,14 +299,14 @@ fn keyed_with(
                 .from("verificationMaterial.tlogEntries"));
         }
         bare_keyed(bundle, key, &artifact, message)?;
-        if let (Content::Message(Some(stated)), Some(digest)) = (&answer.content, &bound) {
-            if stated.agreement(&DigestSet::single(digest.clone())) == Agreement::Different {
-                return Err(Check::refuted("artifact-digest")
-                    .expected(digest.to_string())
-                    .found(stated.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-                    .from("messageSignature.messageDigest")
-                    .next_step("check that artifact and bundle belong together"));
-            }
+        if let (Content::Message(Some(stated)), Some(digest)) = (&answer.content, &bound)
+            && stated.agreement(&DigestSet::single(digest.clone())) == Agreement::Different
+        {
+            return Err(Check::refuted("artifact-digest")
+                .expected(digest.to_string())
+                .found(stated.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+                .from("messageSignature.messageDigest")
+                .next_step("check that artifact and bundle belong together"));
         }
         answer.checks.push(Check::established("signature").from(format!("key `{id}`")));
         answer.checks.push(

@@ -1,5 +1,5 @@
 //! The long run of `tests/it/verify_mutations.rs`: `mutations [COUNT]`, 100,000 unless told.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, dead_code)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, dead_code, unused_imports)]
 
 #[path = "../it/sigstore_world/mod.rs"]
 mod sigstore_world;

@@ -201,13 +201,11 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::Contradiction`], [`PolicyError::Pattern`].
     pub fn validate(&self) -> Result<(), PolicyError> {
-        if let Some(slsa) = &self.slsa {
-            if slsa.source_tag.is_some() && slsa.source_versioned_tag.is_some() {
-                return Err(PolicyError::Contradiction {
-                    first: "source_tag",
-                    second: "source_versioned_tag",
-                });
-            }
+        if let Some(slsa) = &self.slsa
+            && slsa.source_tag.is_some()
+            && slsa.source_versioned_tag.is_some()
+        {
+            return Err(PolicyError::Contradiction { first: "source_tag", second: "source_versioned_tag" });
         }
         for name in self.claims.keys() {
             if !super::certificate::CLAIMS.iter().any(|(known, _)| known == name) {

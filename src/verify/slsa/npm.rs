@@ -99,15 +99,11 @@ fn headers(
     out: &mut Vec<Check>,
 ) {
     for (what, half) in [("provenance", halves.provenance), ("publish attestation", halves.publish)] {
-        if let Content::Payload { payload_type, .. } = &half.content {
-            if payload_type != PAYLOAD_TYPE_IN_TOTO {
-                out.push(
-                    Check::refuted("predicate")
-                        .expected(PAYLOAD_TYPE_IN_TOTO)
-                        .found(payload_type.clone())
-                        .from(what),
-                );
-            }
+        if let Content::Payload { payload_type, .. } = &half.content
+            && payload_type != PAYLOAD_TYPE_IN_TOTO
+        {
+            let check = Check::refuted("predicate").expected(PAYLOAD_TYPE_IN_TOTO);
+            out.push(check.found(payload_type.clone()).from(what));
         }
     }
     let is_provenance =
@@ -290,6 +286,9 @@ fn percent_decoded(text: &str) -> Option<String> {
         match byte {
             b'%' => {
                 let digits = [rest.next()?, rest.next()?];
+                if !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return None;
+                }
                 bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
             }
             b'+' => bytes.push(b' '),

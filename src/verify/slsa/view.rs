@@ -136,15 +136,15 @@ impl Provenance {
     /// The branch's ref: the one built, or for a tag the one that it was made from where the event
     /// says so.
     pub(crate) fn branch_ref(&self, writer: Writer) -> Option<String> {
-        if writer == Writer::Delegator {
-            if let Some(source) = self.source_uri() {
-                let git_ref = source.split_once('@')?.1;
-                if git_ref.starts_with("refs/heads/") {
-                    return Some(git_ref.to_owned());
-                }
-                if !git_ref.starts_with("refs/tags/") {
-                    return None;
-                }
+        if writer == Writer::Delegator
+            && let Some(source) = self.source_uri()
+        {
+            let git_ref = source.split_once('@')?.1;
+            if git_ref.starts_with("refs/heads/") {
+                return Some(git_ref.to_owned());
+            }
+            if !git_ref.starts_with("refs/tags/") {
+                return None;
             }
         }
         match self.context_text(writer, "github_ref_type")? {
@@ -170,14 +170,11 @@ impl Provenance {
 
     /// The tag's ref.
     pub(crate) fn tag_ref(&self, writer: Writer) -> Option<String> {
-        if writer == Writer::Delegator {
-            if let Some(source) = self.source_uri() {
-                return source
-                    .split_once('@')
-                    .map(|(_, r)| r)
-                    .filter(|r| r.starts_with("refs/tags/"))
-                    .map(str::to_owned);
-            }
+        if writer == Writer::Delegator
+            && let Some(source) = self.source_uri()
+        {
+            let git_ref = source.split_once('@').map(|(_, r)| r);
+            return git_ref.filter(|r| r.starts_with("refs/tags/")).map(str::to_owned);
         }
         match self.context_text(writer, "github_ref_type")? {
             "tag" => self.context_text(writer, "github_ref").map(str::to_owned),
