@@ -15,8 +15,8 @@ use crate::archive::compression::Compression;
 
 /// Compressed bytes from which a thread is worth its start.
 const THREAD_FROM_BYTES: u64 = 64 << 10;
-/// Chunks that may wait between a decoder and its reader: 2 MiB.
-pub(super) const CHUNKS_AHEAD: usize = 16;
+/// Chunks that may wait between a decoder and its reader: 1 MiB.
+pub(super) const CHUNKS_AHEAD: usize = 8;
 
 /// What a stream told beside its bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -85,18 +85,23 @@ pub(crate) struct Matched<M> {
     /// Whether each side was read to its end.
     pub(crate) complete: (bool, bool),
     /// Names and digests of all files of each side, for links.
-    pub(crate) digests: (HashMap<Vec<u8>, [u8; 32]>, HashMap<Vec<u8>, [u8; 32]>),
+    pub(crate) digests: (Digests, Digests),
 }
+
+/// Names and digests of all files of one side.
+pub(crate) type Digests = HashMap<Vec<u8>, [u8; 32]>;
+/// Members that wait for a partner, by name and occurrence, with their place.
+type Parked<M> = HashMap<(Vec<u8>, u32), (u64, Found<M>)>;
 
 struct Lane<'m, S: Members> {
     source: &'m mut S,
     side: Side,
-    parked: HashMap<(Vec<u8>, u32), (u64, Found<S::Meta>)>,
+    parked: Parked<S::Meta>,
     counts: HashMap<Vec<u8>, u32>,
     position: u64,
     ended: bool,
     failed: bool,
-    digests: HashMap<Vec<u8>, [u8; 32]>,
+    digests: Digests,
 }
 
 impl<'m, S: Members> Lane<'m, S> {
@@ -403,7 +408,7 @@ fn finish<S: Members>(a: Lane<'_, S>, b: Lane<'_, S>, mut pairs: Vec<(u64, u64)>
     duplicates.sort();
     duplicates.dedup();
     let complete = (!a.failed, !b.failed);
-    let left = |parked: HashMap<(Vec<u8>, u32), (u64, Found<S::Meta>)>| {
+    let left = |parked: Parked<S::Meta>| {
         let ordered: BTreeMap<u64, Found<S::Meta>> = parked.into_values().collect();
         ordered.into_values().collect::<Vec<_>>()
     };

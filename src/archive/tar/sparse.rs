@@ -59,7 +59,6 @@ pub(super) fn pieces(area: Option<&[u8]>) -> Result<Vec<(u64, u64)>, &'static st
 }
 
 /// Pieces in a body of PAX sparse 1.0; `None` while the text is not complete.
-#[expect(clippy::type_complexity, reason = "a list of offset and length, once it is complete")]
 pub(super) fn lines(text: &[u8]) -> Result<Option<Vec<(u64, u64)>>, &'static str> {
     const BAD: &str = "a sparse map is broken";
     let mut lines = text.split_inclusive(|b| *b == b'\n');

@@ -21,6 +21,9 @@ fn recognise(probe: &Probe<'_>) -> bool {
     probe.head.starts_with(b"!<arch>\ndebian-binary")
 }
 
+/// Digests of the members that differ.
+type Changed = BTreeMap<Vec<u8>, Sides<Sums>>;
+
 /// `data.tar.xz` and `data.tar.zst` are the same member.
 fn stem(name: &[u8]) -> &[u8] {
     for prefix in [&b"control.tar"[..], b"data.tar"] {
@@ -35,7 +38,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let Some((mut a, mut b)) = ar::both(walk, pair) else { return Ok(()) };
     let order = |members: &[ArMember]| members.iter().map(|m| stem(&m.name).to_vec()).collect::<Vec<_>>();
     let (order_a, order_b) = (order(&a), order(&b));
-    let mut sums: (Option<BTreeMap<Vec<u8>, Sides<Sums>>>, Option<Sides<Vec<u8>>>) = (None, None);
+    let mut sums: (Option<Changed>, Option<Sides<Vec<u8>>>) = (None, None);
     let find = |list: &mut Vec<ArMember>, key: &[u8]| {
         list.iter().position(|m| stem(&m.name) == key).map(|i| list.remove(i))
     };

@@ -82,9 +82,8 @@ pub(crate) fn streams<R: Read>(walk: &mut Walk<'_>, path: &str, a: R, b: R) -> R
 fn ends<R: Read>(walk: &mut Walk<'_>, path: &str, a: &Stream<R>, b: &Stream<R>) {
     let (Some(end_a), Some(end_b)) = (a.reader.end(), b.reader.end()) else { return };
     // Two zero blocks end an archive (POSIX); some writers leave them out, but then on both sides.
-    let cut = |end: &TarEnd| {
-        end.zero_bytes < 2 * BLOCK as u64 || !end.total_bytes.is_multiple_of(BLOCK as u64)
-    };
+    let cut =
+        |end: &TarEnd| end.zero_bytes < 2 * BLOCK as u64 || !end.total_bytes.is_multiple_of(BLOCK as u64);
     if cut(end_a) != cut(end_b) {
         let side = if cut(end_a) { Side::Published } else { Side::Rebuilt };
         walk.stopped(path, Stop::truncated("tar: the blocks that end the archive are not whole"), side);
@@ -179,10 +178,13 @@ impl<R: Read> Members for Stream<R> {
     }
 }
 
+/// A displayed path, the target on each side (empty for a file), the member's name.
+type HardLink = (String, Vec<u8>, Vec<u8>, Vec<u8>);
+
 struct TarHandler {
     log: Option<MemberLog>,
     /// Hard links that are files on the other side, to be looked up at the end.
-    links: Vec<(String, Vec<u8>, Vec<u8>, Vec<u8>)>,
+    links: Vec<HardLink>,
 }
 
 impl Handler<TarEntry> for TarHandler {
@@ -236,7 +238,7 @@ fn kinds(
     name: &[u8],
     a: &TarEntry,
     b: &TarEntry,
-    links: &mut Vec<(String, Vec<u8>, Vec<u8>, Vec<u8>)>,
+    links: &mut Vec<HardLink>,
 ) {
     let hard = |e: &TarEntry| e.kind == b'1';
     if (hard(a) && b.is_file()) || (a.is_file() && hard(b)) {
@@ -355,12 +357,14 @@ fn masked_differ(a: &TarEntry, b: &TarEntry) -> bool {
     if a.raw.len() != 512 || b.raw.len() != 512 {
         return false;
     }
-    let mut masks = vec![148..156];
+    let mut masks: Vec<std::ops::Range<usize>> = Vec::new();
     let mut mask = |differs: bool, range: std::ops::Range<usize>| {
         if differs {
             masks.push(range);
         }
     };
+    // The checksum follows from the rest.
+    mask(true, 148..156);
     mask(a.mode != b.mode, 100..108);
     mask(a.uid != b.uid, 108..116);
     mask(a.gid != b.gid, 116..124);
