@@ -126,6 +126,8 @@ fn archives_differ_in_metadata_or_in_content() {
         assert_eq!(compare(name, &pack(&twice), &pack(&swapped)).verdict, Different, "{name}");
     }
     expect("x.tar", &tar(&two()), &tar(&edited(|f| f[0].uid = 7)), Equivalent, &["tar-uid-gid"]);
+    let trailing = [tar(&two()).as_slice(), &[0; 512], b"x"].concat();
+    expect("x.tar", &tar(&two()), &trailing, Different, &["content"]);
     expect("x.tar", &link("a", "b"), &link("a", "c"), Different, &["symlink-target"]);
     expect("x.zip", &zip(&two(), 6, ""), &zip(&two(), 1, ""), Equivalent, &["zip-compression"]);
     expect("x.zip", &zip(&two(), 6, ""), &zip(&two(), 6, "hi"), Equivalent, &["zip-comment"]);

@@ -82,8 +82,10 @@ pub(crate) fn streams<R: Read>(walk: &mut Walk<'_>, path: &str, a: R, b: R) -> R
 fn ends<R: Read>(walk: &mut Walk<'_>, path: &str, a: &Stream<R>, b: &Stream<R>) {
     let (Some(end_a), Some(end_b)) = (a.reader.end(), b.reader.end()) else { return };
     // Two zero blocks end an archive (POSIX); some writers leave them out, but then on both sides.
-    let cut =
-        |end: &TarEnd| end.zero_bytes < 2 * BLOCK as u64 || !end.total_bytes.is_multiple_of(BLOCK as u64);
+    let cut = |end: &TarEnd| {
+        end.other_bytes == 0
+            && (end.zero_bytes < 2 * BLOCK as u64 || !end.total_bytes.is_multiple_of(BLOCK as u64))
+    };
     if cut(end_a) != cut(end_b) {
         let side = if cut(end_a) { Side::Published } else { Side::Rebuilt };
         walk.stopped(path, Stop::truncated("tar: the blocks that end the archive are not whole"), side);
