@@ -126,10 +126,10 @@ pub(super) fn signatures(evidence: &Evidence, chars_max: usize) -> Row {
             ("verified", Verdict::Pass, format!("source: by {}", names.join(", ")))
         }
         SourceSignature::KeyNotKnown { keys } => {
-            ("key not known", Verdict::Pass, format!("source: no key for {}", keys.join(", ")))
+            ("key not known", Verdict::Inconclusive, format!("source: no key for {}", keys.join(", ")))
         }
         SourceSignature::NotRelied { reason } => {
-            ("not relied on", Verdict::Pass, format!("source: {reason}"))
+            ("not relied on", Verdict::Inconclusive, format!("source: {reason}"))
         }
         SourceSignature::Refuted { reason } => ("refuted", Verdict::Fail, format!("source: {reason}")),
         SourceSignature::Absent {} => ("absent", Verdict::Inconclusive, "source: no signature".to_owned()),

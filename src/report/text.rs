@@ -23,6 +23,8 @@ pub struct TextStyle {
 
 /// Differences that are told one by one on a terminal; the rest is counted.
 const DIFFERENCES_TOLD: usize = 12;
+/// Lines of a failed build's log.
+const LOG_LINES_TOLD: usize = 15;
 /// Causes that block, told one by one.
 const BLOCKS_TOLD: usize = 12;
 
@@ -124,6 +126,14 @@ impl Painter {
                 let _ = writeln!(out, "    hint: {}", self.text(&block.next));
             }
             rest(out, judgement.blocks.len(), BLOCKS_TOLD, "more");
+        }
+        if !evidence.rebuild.log_tail.is_empty() {
+            let lines = &evidence.rebuild.log_tail;
+            let skip = lines.len().saturating_sub(LOG_LINES_TOLD);
+            out.push_str("\nend of the build's log (the page has more)\n");
+            for text in lines.iter().skip(skip) {
+                let _ = writeln!(out, "  {}", line(text, 160));
+            }
         }
         if !evidence.observations.is_empty() {
             out.push_str("\nassumed, read from the published artifact\n");

@@ -38,15 +38,15 @@ pub(crate) enum Peer {
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
     /// Our CPU seconds over the peer's.
-    CpuRatioMax(f64),
+    CpuRatio(f64),
     /// Our wall time over the peer's.
-    WallRatioMax(f64),
+    WallRatio(f64),
     /// Our CPU seconds.
-    CpuSecondsMax(f64),
+    CpuSeconds(f64),
     /// Our wall time in milliseconds.
-    WallMillisMax(f64),
+    WallMillis(f64),
     /// Our peak memory in MiB, of the largest process.
-    PeakMibMax(f64),
+    PeakMib(f64),
 }
 
 impl Target {
@@ -54,11 +54,11 @@ impl Target {
     fn judge(self, ours: &Measured, peer: Option<&Measured>) -> (String, Option<bool>) {
         let ratio = |of: fn(&Measured) -> f64| peer.map(|p| of(ours) / of(p));
         let (text, value, max) = match self {
-            Self::CpuRatioMax(max) => (format!("CPU ratio <= {max}"), ratio(|m| m.cpu_seconds), max),
-            Self::WallRatioMax(max) => (format!("wall ratio <= {max}"), ratio(|m| m.wall_seconds), max),
-            Self::CpuSecondsMax(max) => (format!("CPU <= {max} s"), Some(ours.cpu_seconds), max),
-            Self::WallMillisMax(max) => (format!("wall <= {max} ms"), Some(ours.wall_seconds * 1e3), max),
-            Self::PeakMibMax(max) => (format!("peak <= {max} MiB"), Some(ours.peak_mib), max),
+            Self::CpuRatio(max) => (format!("CPU ratio <= {max}"), ratio(|m| m.cpu_seconds), max),
+            Self::WallRatio(max) => (format!("wall ratio <= {max}"), ratio(|m| m.wall_seconds), max),
+            Self::CpuSeconds(max) => (format!("CPU <= {max} s"), Some(ours.cpu_seconds), max),
+            Self::WallMillis(max) => (format!("wall <= {max} ms"), Some(ours.wall_seconds * 1e3), max),
+            Self::PeakMib(max) => (format!("peak <= {max} MiB"), Some(ours.peak_mib), max),
         };
         (text, value.map(|v| v <= max))
     }

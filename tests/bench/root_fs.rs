@@ -16,7 +16,7 @@ use reprove::limits::root_fs::RootFsLimits;
 use crate::{Case, Job, Peer, Target};
 
 /// The tool's own limit on peak memory.
-const PEAK: Target = Target::PeakMibMax(200.0);
+const PEAK: Target = Target::PeakMib(200.0);
 
 /// Cases on the package sets that `tests/bench/setup` leaves in `<scratch>/debs`.
 pub(crate) fn cases(scratch: &Path) -> io::Result<Result<Vec<Case>, String>> {
@@ -32,19 +32,19 @@ pub(crate) fn cases(scratch: &Path) -> io::Result<Result<Vec<Case>, String>> {
             name: format!("root file system, {build_count} packages"),
             ours: make(&build_list, &cache, true),
             peer: mmdebstrap(scratch, &build),
-            targets: vec![Target::CpuRatioMax(0.25), Target::WallRatioMax(0.25), PEAK],
+            targets: vec![Target::CpuRatio(0.25), Target::WallRatio(0.25), PEAK],
         },
         Case {
             name: format!("root file system, {prometheus_count} packages"),
             ours: make(&prometheus_list, &cache, true),
             peer: Peer::None,
-            targets: vec![Target::CpuSecondsMax(15.0), PEAK],
+            targets: vec![Target::CpuSeconds(15.0), PEAK],
         },
         Case {
             name: format!("root file system, {prometheus_count} packages, cached"),
             ours: make(&prometheus_list, &cache, false),
             peer: Peer::None,
-            targets: vec![Target::WallMillisMax(50.0), PEAK],
+            targets: vec![Target::WallMillis(50.0), PEAK],
         },
     ]))
 }

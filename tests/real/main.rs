@@ -8,6 +8,8 @@
 )]
 
 #[cfg(feature = "openpgp")]
+mod audit;
+#[cfg(feature = "openpgp")]
 mod debian;
 mod observe;
 mod report_browser;

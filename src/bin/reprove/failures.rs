@@ -30,7 +30,7 @@ pub(crate) fn environment(error: EnvironmentError) -> Failure {
     }
 }
 
-/// As [`environment`], for what the archive itself says.
+/// As [`environment`], for what the archive itself says. An index past its end is stale, not refuted.
 pub(crate) fn debian(error: DebianError) -> Failure {
     let exit = match &error {
         DebianError::SourceNotListed { .. }
@@ -40,7 +40,6 @@ pub(crate) fn debian(error: DebianError) -> Failure {
         | DebianError::NotVouchedFor { .. }
         | DebianError::Refuted { .. }
         | DebianError::WrongSuite { .. }
-        | DebianError::Expired { .. }
         | DebianError::Field { .. }
         | DebianError::Stanza { .. }
         | DebianError::DscDisagrees { .. } => Exit::Fail,
