@@ -45,7 +45,7 @@ fn libcue_is_rebuilt_and_told_to_differ_in_identifiers_only() {
     let report: Value = serde_json::from_slice(&first.stdout).unwrap();
     let component = &report["components"][0];
     assert_eq!(component["outcome"], "identifiers only", "{report:#}");
-    let artifacts = component["artifacts"].as_array().unwrap();
+    let artifacts = component["evidence"]["artifacts"].as_array().unwrap();
     let named =
         |name: &str| artifacts.iter().find(|a| a["name"].as_str().unwrap().starts_with(name)).unwrap();
     let dev = named("libcue-dev");
