@@ -2,6 +2,7 @@
 //!
 //! It translates `case.json` into the library's public policy and asks the library. Nothing here
 //! decides a verdict.
+#![allow(clippy::print_stderr)]
 
 #[path = "attestation_case/case.rs"]
 mod case;

@@ -25,11 +25,12 @@ fn check_codes(sources: &[Source]) -> BTreeSet<String> {
         starts.extend(takes_code.captures_iter(&source.code).map(|c| format!(r"\b{}\s*\(", &c[1])));
     }
     let mut found = BTreeSet::new();
+    let arrow = Regex::new("=>").unwrap();
     for source in sources.iter().filter(|s| s.path.starts_with("src/verify") && !s.is_test()) {
         let mut arms = Vec::new();
         if let Some(at) = source.code.find("fn code(&self)") {
             let end = source.code[at..].find("\n    }\n").map_or(source.code.len(), |e| at + e);
-            arms.extend(Regex::new("=>").unwrap().find_iter(&source.code[at..end]).map(|m| at + m.end()));
+            arms.extend(arrow.find_iter(&source.code[at..end]).map(|m| at + m.end()));
         }
         let calls = starts.iter().flat_map(|start| {
             Regex::new(start).unwrap().find_iter(&source.code).map(|m| m.end()).collect::<Vec<_>>()

@@ -1,4 +1,5 @@
 //! The integration tests, one binary: each module is a topic.
+#![allow(clippy::print_stderr)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -257,10 +257,10 @@ fn attestations(case: &Value, folder: &Path, limits: &VerifyLimits) -> Result<Ve
 
 fn subjects(case: &Value, folder: &Path, attestations: &[Attestation]) -> Result<Vec<Subject>, Trouble> {
     let mut names = strings(case, "artifacts");
-    if let Some(name) = text(case, "artifact") {
-        if !names.iter().any(|n| n == name) {
-            names.push(name.to_owned());
-        }
+    if let Some(name) = text(case, "artifact")
+        && !names.iter().any(|n| n == name)
+    {
+        names.push(name.to_owned());
     }
     if names.is_empty() {
         return Ok(stated(case.get("artifact_digest"))?.into_iter().collect());

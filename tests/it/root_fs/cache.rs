@@ -137,7 +137,10 @@ fn a_full_disk_gives_a_clear_error_and_the_cache_stays_usable() {
     fs::write(place.folder.path().join("list.json"), serde_json::to_vec(&locked).unwrap()).unwrap();
     // In blocks of 512 bytes; without the trap the kernel would end the process.
     let out = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --exact root_fs::cache::root_fs_child --nocapture"])
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --exact root_fs::cache::root_fs_child --nocapture",
+        ])
         .arg(std::env::current_exe().unwrap())
         .env(ROLE, place.folder.path())
         .output()

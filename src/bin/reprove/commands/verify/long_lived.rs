@@ -120,10 +120,10 @@ pub(super) fn answers(
         let mut best = ask(None);
         for (index, signature) in detached.iter().enumerate() {
             let answer = ask(Some(signature));
-            if !answer.signers.is_empty() {
-                if let Some(used) = used.get_mut(index) {
-                    *used = true;
-                }
+            if !answer.signers.is_empty()
+                && let Some(used) = used.get_mut(index)
+            {
+                *used = true;
             }
             if answer.verdict > best.verdict || (best.signers.is_empty() && !answer.signers.is_empty()) {
                 best = answer;
