@@ -13,6 +13,14 @@
 //! Stages: [`component`], [`deployment`], [`verify`], [`source`], [`environment`], [`rebuild`], [`compare`],
 //! [`attest`], [`report`], [`audit`].
 //!
+//! Why some of it lies where it does: [`verdict`] is vocabulary because every stage answers in its words;
+//! [`archive`] and [`observe`] are bounded readers of foreign bytes that the stages share; the root file
+//! system belongs to [`environment`], of which it is a function; the sandbox belongs to [`rebuild`];
+//! [`verify`] stands before [`source`], which believes nothing that is not signed. [`deployment`] judges
+//! what users wrote and depends on no other stage. The command line in `src/bin/reprove/` is another crate
+//! to the compiler, so that the library cannot reach up into it; there alone are the clock, the
+//! environment and the terminal.
+//!
 //! # Invariants
 //!
 //! 1. The library prints nothing and reads no clock, no environment variable and no home directory:
