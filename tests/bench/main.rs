@@ -4,6 +4,7 @@
 //! one, and targets. Runs are interleaved, medians are compared. What a machine lacks is said in the
 //! table, never left out of it.
 
+mod compare;
 mod measure;
 mod root_fs;
 
@@ -91,7 +92,7 @@ fn bench(filter: Option<&str>) -> io::Result<bool> {
     let scratch = scratch.canonicalize()?;
     let mut cases = Vec::new();
     let mut absent = Vec::new();
-    for topic in [root_fs::cases] {
+    for topic in [root_fs::cases, compare::cases] {
         match topic(&scratch)? {
             Ok(more) => cases.extend(more),
             Err(why) => absent.push(why),
