@@ -4,9 +4,12 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use reprove::event::Observer;
+use reprove::fetch::Fetcher;
 use reprove::limits::debian::DebianLimits;
 use reprove::limits::signature::SignatureLimits;
-use reprove::source::debian::Mirrors;
+use reprove::source::debian::{Access, Mirrors};
+use reprove::store::Store;
 use reprove::verify::openpgp::Keyring;
 
 use crate::args::Args;
@@ -61,6 +64,16 @@ impl MirrorArgs {
         mirrors.prefer(&self.mirrors).map_err(usage)?;
         Ok(mirrors)
     }
+}
+
+/// The archives, asked within the default bounds.
+pub(crate) fn access<'a>(
+    mirrors: &'a Mirrors,
+    fetcher: &'a Fetcher,
+    store: &'a Store,
+    observer: &'a dyn Observer,
+) -> Access<'a> {
+    Access { mirrors, fetcher, store, observer, limits: DebianLimits::DEFAULT }
 }
 
 /// `sources.list`, then the files of `sources.list.d` in the order of their names; those that are

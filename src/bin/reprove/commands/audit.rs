@@ -12,7 +12,6 @@ use reprove::digest::Digest;
 use reprove::environment::debian::{ResolveRequest, resolve};
 use reprove::environment::lock::{self, Lock};
 use reprove::event::{Event, Stage};
-use reprove::limits::debian::DebianLimits;
 use reprove::limits::rebuild::RebuildLimits;
 use reprove::limits::report::ReportLimits;
 use reprove::limits::root_fs::RootFsLimits;
@@ -170,20 +169,8 @@ impl Audit {
             (_, true) => Repeat::Always,
             _ => Repeat::OnDifference,
         };
-        let setting = Setting {
-            access: Access {
-                mirrors: &mirrors,
-                fetcher: &fetcher,
-                store: &store,
-                observer: &progress,
-                limits: DebianLimits::DEFAULT,
-            },
-            archive_keyring: debian::archive_keyring(args)?,
-            developer_keyring: debian::developer_keyring(args, &self.build.keyring)?,
-            as_of: self.build.as_of.unwrap_or_else(host::now),
-            work: args.work_dir()?,
-            options: self.build.options(repeat),
-        };
+        let access = debian::access(&mirrors, &fetcher, &store, &progress);
+        let setting = Setting::new(args, &self.build, repeat, access)?;
         let (mut judged, mut run, mut worst) = (Vec::new(), Run::default(), None::<Exit>);
         run.as_of = Some(setting.as_of.to_string());
         for (component, release) in &chosen {
@@ -296,7 +283,23 @@ fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
     SigningKey::from_pem(&text, None).map_err(|e| Failure::new(e, Exit::Usage))
 }
 
-impl Setting<'_> {
+impl<'a> Setting<'a> {
+    pub(crate) fn new(
+        args: &Args,
+        build: &BuildArgs,
+        repeat: Repeat,
+        access: Access<'a>,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            access,
+            archive_keyring: debian::archive_keyring(args)?,
+            developer_keyring: debian::developer_keyring(args, &build.keyring)?,
+            as_of: build.as_of.unwrap_or_else(host::now),
+            work: args.work_dir()?,
+            options: build.options(repeat),
+        })
+    }
+
     pub(crate) fn auditor(&self) -> Auditor<'_> {
         Auditor {
             access: self.access,

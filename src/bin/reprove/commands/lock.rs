@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use reprove::component::{Component, ComponentError};
 use reprove::environment::debian::{ResolveRequest, resolve};
 use reprove::environment::lock::{Lock as Locked, LockedIndex};
-use reprove::limits::debian::DebianLimits;
 use reprove::observation::Observation;
-use reprove::source::debian::Access;
 use serde::Serialize;
 
 use crate::args::{Args, Format};
@@ -60,9 +58,7 @@ impl Lock {
         let mirrors = self.mirrors.mirrors()?;
         let keyring = debian::archive_keyring(args)?;
         let scratch = args.work_dir()?;
-        let limits = DebianLimits::DEFAULT;
-        let access =
-            Access { mirrors: &mirrors, fetcher: &fetcher, store: &store, observer: &progress, limits };
+        let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let mut written = Vec::new();
         for (component, purl) in &chosen {
             let release = component.release(Some(purl)).map_err(failures::component)?;

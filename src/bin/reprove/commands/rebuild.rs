@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use reprove::audit::{Audited, Repeat};
 use reprove::component::Component;
 use reprove::environment::lock;
-use reprove::limits::debian::DebianLimits;
 use reprove::observation::Observation;
 use reprove::rebuild::{Kept, Outcome, Toolchain};
 use reprove::report::{FileState, Gap};
-use reprove::source::debian::Access;
 use serde::Serialize;
 
 use super::audit::{BuildArgs, Setting, subject};
@@ -18,7 +16,6 @@ use crate::args::{Args, Format};
 use crate::debian;
 use crate::exit::Exit;
 use crate::failures;
-use crate::host;
 use crate::render::{self, Failure};
 
 /// Rebuild a release from its lock, and compare nothing.
@@ -63,20 +60,9 @@ impl Rebuild {
         let locked = lock::read(&path, &component.name).map_err(|e| Failure::new(e, Exit::Usage))?;
         let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());
         let mirrors = self.build.mirrors.mirrors()?;
-        let setting = Setting {
-            access: Access {
-                mirrors: &mirrors,
-                fetcher: &fetcher,
-                store: &store,
-                observer: &progress,
-                limits: DebianLimits::DEFAULT,
-            },
-            archive_keyring: debian::archive_keyring(args)?,
-            developer_keyring: debian::developer_keyring(args, &self.build.keyring)?,
-            as_of: self.build.as_of.unwrap_or_else(host::now),
-            work: args.work_dir()?,
-            options: self.build.options(if self.twice { Repeat::Always } else { Repeat::Never }),
-        };
+        let access = debian::access(&mirrors, &fetcher, &store, &progress);
+        let repeat = if self.twice { Repeat::Always } else { Repeat::Never };
+        let setting = Setting::new(args, &self.build, repeat, access)?;
         let subject = subject(args, &component, &release, &locked, &path);
         let audited = setting.auditor().rebuild(&subject).map_err(failures::audit)?;
         progress.finish();
