@@ -149,6 +149,22 @@ pub(super) fn read(
             column: at.1,
             detail,
         };
+        let opened = match event {
+            Event::SequenceStart(anchor, _) => Some(Open::Sequence { node: Vec::new(), anchor, at }),
+            Event::MappingStart(anchor, _) => Some(Open::Mapping { node: Vec::new(), key: None, anchor, at }),
+            _ => None,
+        };
+        if let Some(opened) = opened {
+            open.push(opened);
+            if open.len() > limits.depth_max {
+                return Err(DeploymentError::Limit {
+                    file: file.to_owned(),
+                    limit: "depth_max",
+                    max: limits.depth_max as u64,
+                });
+            }
+            continue;
+        }
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
@@ -159,28 +175,6 @@ pub(super) fn read(
                 let target =
                     anchors.get(&id).ok_or_else(|| refuse("an alias of a node that is still open".into()))?;
                 (Rc::clone(target), 0)
-            }
-            Event::SequenceStart(anchor, _) => {
-                open.push(Open::Sequence { node: Vec::new(), anchor, at });
-                if open.len() > limits.depth_max {
-                    return Err(DeploymentError::Limit {
-                        file: file.to_owned(),
-                        limit: "depth_max",
-                        max: limits.depth_max as u64,
-                    });
-                }
-                continue;
-            }
-            Event::MappingStart(anchor, _) => {
-                open.push(Open::Mapping { node: Vec::new(), key: None, anchor, at });
-                if open.len() > limits.depth_max {
-                    return Err(DeploymentError::Limit {
-                        file: file.to_owned(),
-                        limit: "depth_max",
-                        max: limits.depth_max as u64,
-                    });
-                }
-                continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some(Open::Sequence { node, anchor, at }) => {
