@@ -11,7 +11,7 @@
 //! [`observe`].
 //! Ground (the only shared I/O): [`store`], [`fetch`].
 //! Stages: [`component`], [`deployment`], [`verify`], [`source`], [`environment`], [`rebuild`], [`compare`],
-//! [`attest`], [`report`], [`audit`].
+//! [`probe`], [`attest`], [`report`], [`audit`].
 //!
 //! Why some of it lies where it does: [`verdict`] is vocabulary because every stage answers in its words;
 //! [`archive`] and [`observe`] are bounded readers of foreign bytes that the stages share; the root file
@@ -48,6 +48,7 @@ pub mod fetch;
 pub mod limits;
 pub mod observation;
 pub mod observe;
+pub mod probe;
 pub mod rebuild;
 pub mod report;
 pub mod source;

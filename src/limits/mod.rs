@@ -10,6 +10,7 @@ pub mod debian;
 pub mod deployment;
 pub mod fetch;
 pub mod observe;
+pub mod probe;
 pub mod rebuild;
 pub mod report;
 pub mod root_fs;

@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
-const TEXTS: [&str; 4] = [
+const TEXTS: [&str; 5] = [
     include_str!("checks.md"),
+    include_str!("probes.md"),
     include_str!("signatures.md"),
     include_str!("stages.md"),
     include_str!("command-line.md"),
