@@ -1,10 +1,15 @@
 //! Runs the stages for one release of a component. The only module that knows them all.
 //!
-//! Confirm the lock against the signed indexes, obtain and authenticate the source, obtain the
-//! environment, make the root file system, rebuild, compare. What stops the flow (a source file that no
-//! mirror has, a build that fails) is evidence, and the report says so; what could not be looked at is an
-//! error, and the other components of the run go on.
+//! Each channel's flow is a file of its own ([`debian`]); [`Auditor::audit`] is the one way in, and all of
+//! them yield the same [`Evidence`]. What stops a flow (a source file that nobody has, a build that fails)
+//! is evidence, and the report says so; what could not be looked at is an error, and the other components
+//! of the run go on.
+//!
+//! A channel is added as a variant of [`Locked`] with its lock, a field of [`Auditor`] with whom it asks
+//! and believes, and a file with its flow. A flow begins with evidence that says "not looked" everywhere,
+//! fills in what it saw, and leaves the judgement to [`report`](crate::report).
 
+pub mod debian;
 mod error;
 mod evidence;
 
@@ -14,25 +19,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::artifact::{Artifact, ArtifactName, Published, Rebuilt};
+use crate::artifact::{Published, Rebuilt};
 use crate::compare::{self, CompareOptions};
 use crate::digest::Digest;
-use crate::environment::debian::{acquire, acquire_published, confirm};
-use crate::environment::lock::{Lock, LockedPackage};
-use crate::environment::root_fs::{self, BuildUser};
-use crate::event::{Event, Stage};
+use crate::environment::lock::Lock;
+use crate::event::{Event, Observer, Stage};
+use crate::fetch::Fetcher;
 use crate::limits::rebuild::RebuildLimits;
 use crate::limits::root_fs::RootFsLimits;
-use crate::rebuild::{self, Rebuild, Stability};
+use crate::rebuild::{Rebuild, Stability};
 use crate::report::Outcome;
 use crate::report::artifact_outcome;
 use crate::report::{ArtifactPair, Bytes, Evidence, Gap, Release};
-use crate::source::debian::{self as source, Access, AuthenticatedSource, Offered, SourceAcquisition};
-use crate::verify::openpgp::Keyring;
+use crate::store::Store;
+pub use debian::Archives;
 pub use error::AuditError;
-
-/// The user who builds inside: the first number that Debian gives to a person.
-const BUILD_USER: BuildUser = BuildUser { uid: 1000, gid: 1000 };
 
 /// When to build a second time under varied circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,15 +61,15 @@ pub struct Options {
     pub refresh: bool,
 }
 
-/// Whom an audit asks, whom it believes, and where it works.
+/// What the flows of all channels need.
 #[derive(Clone, Copy)]
-pub struct Auditor<'a> {
-    /// The archives.
-    pub access: Access<'a>,
-    /// Keys that vouch for indexes.
-    pub archive_keyring: &'a Keyring,
-    /// Keys that vouch for source descriptions.
-    pub developer_keyring: &'a Keyring,
+pub struct Ground<'a> {
+    /// How files are fetched.
+    pub fetcher: &'a Fetcher,
+    /// Where they are kept.
+    pub store: &'a Store,
+    /// Who is told of progress.
+    pub observer: &'a dyn Observer,
     /// The time of judgement.
     pub as_of: Timestamp,
     /// An existing folder for root file systems, builds and scratch files.
@@ -77,13 +78,29 @@ pub struct Auditor<'a> {
     pub options: &'a Options,
 }
 
+/// Whom an audit asks, whom it believes, and where it works.
+#[derive(Clone, Copy)]
+pub struct Auditor<'a> {
+    /// What every channel needs.
+    pub ground: Ground<'a>,
+    /// Debian's archives.
+    pub debian: Archives<'a>,
+}
+
+/// The lock of a release, by channel.
+#[derive(Debug, Clone, Copy)]
+pub enum Locked<'a> {
+    /// Debian's.
+    Debian(&'a Lock),
+}
+
 /// What to audit.
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
     /// The release, for the report.
     pub release: Release,
     /// Its lock.
-    pub lock: &'a Lock,
+    pub lock: Locked<'a>,
     /// SHA-256 of the lock's file.
     pub lock_digest: Digest,
     /// Exact commands with which anybody can do it again.
@@ -103,8 +120,17 @@ pub struct Audited {
     pub folder: Option<PathBuf>,
     /// The first build.
     pub rebuild: Option<Rebuild>,
-    /// Whether the lock names something that the archive no longer lists or offers: a new lock may help.
+    /// Whether the lock names something that is no longer listed or offered: a new lock may help.
     pub stale: bool,
+}
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Build, and compare with what was published.
+    Comparison,
+    /// Build only: what was published is not even fetched.
+    Build,
 }
 
 impl Auditor<'_> {
@@ -113,9 +139,9 @@ impl Auditor<'_> {
     /// # Errors
     ///
     /// Where it could not look: no network, no sandbox, no disk, an index that is not vouched for or
-    /// contradicts the lock, a mirror that sends other bytes than the signed ones.
+    /// contradicts the lock, a server that sends other bytes than the announced ones.
     pub fn audit(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
-        self.run(subject, true)
+        self.run(subject, Depth::Comparison)
     }
 
     /// Rebuilds one release and compares nothing: the published artifact is not even fetched.
@@ -124,176 +150,50 @@ impl Auditor<'_> {
     ///
     /// As [`Auditor::audit`].
     pub fn rebuild(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
-        self.run(subject, false)
+        self.run(subject, Depth::Build)
     }
 
-    fn run(&self, subject: &Subject<'_>, compare: bool) -> Result<Audited, AuditError> {
-        let lock = subject.lock;
-        let mut evidence = Evidence::from_lock(subject.release.clone(), lock, subject.lock_digest.clone());
-        evidence.again.clone_from(&subject.again);
-        let mut audited =
-            Audited { evidence, build_time: None, log: None, folder: None, rebuild: None, stale: false };
-        self.confirm(lock, &mut audited)?;
-        let Some(authentic) = self.source(lock, &mut audited.evidence)? else { return Ok(audited) };
-        let published = match compare {
-            true => self.published(lock, &mut audited)?,
-            false => Some(Vec::new()),
-        };
-        let Some(published) = published else { return Ok(audited) };
-        let Some(packages) = self.packages(lock, &mut audited)? else { return Ok(audited) };
-        let root = self.root_fs(&packages)?;
-        let sources: Vec<(String, PathBuf)> =
-            authentic.files.iter().map(|(file, object)| (file.name.clone(), object.path.clone())).collect();
+    fn run(&self, subject: &Subject<'_>, depth: Depth) -> Result<Audited, AuditError> {
+        match subject.lock {
+            Locked::Debian(lock) => debian::run(&self.ground, &self.debian, subject, lock, depth),
+        }
+    }
+}
+
+impl Audited {
+    /// With nothing built yet.
+    fn begin(evidence: Evidence) -> Self {
+        Self { evidence, build_time: None, log: None, folder: None, rebuild: None, stale: false }
+    }
+
+    /// Enters the first build.
+    fn built(&mut self, first: &Rebuild, first_dir: &Path, folder: &Path) {
+        evidence::of_rebuild(&mut self.evidence, first, first_dir);
+        self.build_time = Some(first.usage.wall);
+        self.log = first.log.digests.iter().next().cloned();
+        self.folder = Some(folder.to_path_buf());
+        self.rebuild = Some(first.clone());
+    }
+}
+
+impl Ground<'_> {
+    /// The folder of the builds of a release with this lock, made if it is missing.
+    fn rebuilds(&self, subject: &Subject<'_>) -> Result<PathBuf, AuditError> {
         let folder = self.work.join("rebuilds").join(key(&subject.release, &subject.lock_digest));
-        std::fs::create_dir_all(&folder)
-            .map_err(|source| AuditError::Work { path: folder.clone(), source })?;
-        let request = |work_dir| rebuild::Request {
-            lock,
-            root: root.path(),
-            sources: &sources,
-            work_dir,
-            jobs: self.options.jobs.get(),
-            limits: &self.options.rebuild,
-        };
-        let first_dir = folder.join("first");
-        let first = rebuild::rebuild(&request(&first_dir), self.access.observer)?;
-        evidence::of_rebuild(&mut audited.evidence, &first, &first_dir);
-        audited.build_time = Some(first.usage.wall);
-        audited.log = first.log.digests.iter().next().cloned();
-        audited.folder = Some(folder.clone());
-        audited.rebuild = Some(first.clone());
-        if !first.completed() {
-            return Ok(audited);
-        }
-        if !compare {
-            if self.options.repeat == Repeat::Always {
-                self.repeat(&request(&folder.join("second")), &first, &mut audited.evidence)?;
-            }
-            return Ok(audited);
-        }
-        self.compare(&mut audited.evidence, &published, &first.rebuilt(&first_dir)?)?;
-        let unexplained =
-            audited.evidence.artifacts.iter().map(artifact_outcome).any(|outcome| {
-                matches!(outcome, Outcome::Different | Outcome::Undetermined | Outcome::NotBuilt)
-            });
-        let again = match self.options.repeat {
-            Repeat::Never => false,
-            Repeat::OnDifference => unexplained,
-            Repeat::Always => true,
-        };
-        if again {
-            self.repeat(&request(&folder.join("second")), &first, &mut audited.evidence)?;
-        }
-        Ok(audited)
+        make_folder(&folder)?;
+        Ok(folder)
     }
 
-    fn repeat(
-        &self,
-        request: &rebuild::Request<'_>,
-        first: &Rebuild,
-        evidence: &mut Evidence,
-    ) -> Result<(), AuditError> {
-        let (second, stability) = rebuild::rebuild_varied(request, first, self.access.observer)?;
-        repeated(evidence, first, &second, &stability);
-        Ok(())
-    }
-
-    fn confirm(&self, lock: &Lock, audited: &mut Audited) -> Result<(), AuditError> {
-        self.access.observer.event(&Event::Started { stage: Stage::Source, what: "signed indexes" });
-        let kept = self.work.join("indexes");
-        let confirmation =
-            confirm(&self.access, lock, self.archive_keyring, self.as_of, &kept, self.options.refresh)?;
-        audited.evidence.indexes = confirmation.indexes.iter().map(evidence::index).collect();
-        if !confirmation.unlisted.is_empty() {
-            audited.stale = true;
-            audited.evidence.not_looked.push(Gap {
-                code: "lock-not-listed".to_owned(),
-                text: format!(
-                    "no signed index lists {} of the lock's entries any more ({}): their authenticity rests on the lock alone",
-                    confirmation.unlisted.len(),
-                    shortened(&confirmation.unlisted),
-                ),
-            });
-        }
-        let what = format!("{} signed indexes verified", confirmation.indexes.len());
-        self.access.observer.event(&Event::Finished { stage: Stage::Source, what: &what });
-        Ok(())
-    }
-
-    fn source(
-        &self,
-        lock: &Lock,
-        evidence: &mut Evidence,
-    ) -> Result<Option<AuthenticatedSource>, AuditError> {
-        match source::acquire(&self.access, &lock.source, self.developer_keyring, self.as_of)? {
-            SourceAcquisition::Authenticated(authentic) => {
-                evidence::of_source(evidence, &authentic);
-                Ok(Some(authentic))
-            }
-            SourceAcquisition::Unavailable(unavailable) => {
-                evidence::of_unavailable(evidence, &unavailable);
-                Ok(None)
-            }
-        }
-    }
-
-    fn published(&self, lock: &Lock, audited: &mut Audited) -> Result<Option<Vec<Published>>, AuditError> {
-        match acquire_published(&self.access, lock)? {
-            Offered::All(objects) => {
-                let mut published = Vec::with_capacity(objects.len());
-                for (file, object) in lock.published.iter().zip(objects) {
-                    let name = ArtifactName::new(file.name.clone())?;
-                    published.push(Published(Artifact::read(name, &object.path)?));
-                }
-                Ok(Some(published))
-            }
-            Offered::Missing(missing) => {
-                audited.stale = true;
-                let names: Vec<String> = missing.into_iter().map(|m| m.name).collect();
-                audited.evidence.not_looked.push(Gap {
-                    code: "published-not-offered".to_owned(),
-                    text: format!("the published artifact is no longer offered: {}", shortened(&names)),
-                });
-                Ok(None)
-            }
-        }
-    }
-
-    fn packages(
-        &self,
-        lock: &Lock,
-        audited: &mut Audited,
-    ) -> Result<Option<Vec<(LockedPackage, PathBuf)>>, AuditError> {
-        match acquire(&self.access, lock)? {
-            Offered::All(objects) => {
-                Ok(Some(lock.packages.iter().cloned().zip(objects.into_iter().map(|o| o.path)).collect()))
-            }
-            Offered::Missing(missing) => {
-                audited.stale = true;
-                audited.evidence.environment.missing = missing.into_iter().map(|m| m.name).collect();
-                Ok(None)
-            }
-        }
-    }
-
-    fn root_fs(&self, packages: &[(LockedPackage, PathBuf)]) -> Result<root_fs::RootFs, AuditError> {
-        let options =
-            root_fs::Options { user: BUILD_USER, limits: self.options.root_fs, threads: self.options.jobs };
-        Ok(root_fs::ensure(&self.work.join("roots"), packages, &options, self.access.observer)?)
-    }
-
+    /// Compares each artifact that both sides have, and enters what was found.
     fn compare(
         &self,
         evidence: &mut Evidence,
         published: &[Published],
         rebuilt: &[Rebuilt],
     ) -> Result<(), AuditError> {
-        self.access
-            .observer
-            .event(&Event::Started { stage: Stage::Comparison, what: "published and rebuilt" });
+        self.observer.event(&Event::Started { stage: Stage::Comparison, what: "published and rebuilt" });
         let scratch = self.work.join("scratch");
-        std::fs::create_dir_all(&scratch)
-            .map_err(|source| AuditError::Work { path: scratch.clone(), source })?;
+        make_folder(&scratch)?;
         let options = CompareOptions::new(scratch);
         for pair in &mut evidence.artifacts {
             let ours = rebuilt.iter().find(|r| r.0.name == pair.name);
@@ -305,8 +205,20 @@ impl Auditor<'_> {
         }
         let equal = evidence.artifacts.iter().filter(|p| artifact_outcome(p) == Outcome::Identical).count();
         let what = format!("{equal} of {} identical", evidence.artifacts.len());
-        self.access.observer.event(&Event::Finished { stage: Stage::Comparison, what: &what });
+        self.observer.event(&Event::Finished { stage: Stage::Comparison, what: &what });
         Ok(())
+    }
+
+    /// Whether a second build is wanted, now that the first one was compared.
+    fn wants_second(&self, evidence: &Evidence) -> bool {
+        let unexplained = evidence.artifacts.iter().map(artifact_outcome).any(|outcome| {
+            matches!(outcome, Outcome::Different | Outcome::Undetermined | Outcome::NotBuilt)
+        });
+        match self.options.repeat {
+            Repeat::Never => false,
+            Repeat::OnDifference => unexplained,
+            Repeat::Always => true,
+        }
     }
 }
 
@@ -329,6 +241,10 @@ fn repeated(evidence: &mut Evidence, first: &Rebuild, second: &Rebuild, stabilit
             .find(|kept| kept.name == pair.name)
             .and_then(|kept| Bytes::from_digests(&kept.digests, kept.len_bytes));
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), AuditError> {
+    std::fs::create_dir_all(folder).map_err(|source| AuditError::Work { path: folder.to_path_buf(), source })
 }
 
 /// A folder's name for a release and its lock: readable, and never another lock's.

@@ -25,8 +25,10 @@ mod error;
 mod file;
 mod purl;
 
+use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 pub use error::ComponentError;
 pub use purl::{PackageUrl, PackageUrlError};
@@ -64,11 +66,21 @@ pub struct Release {
 }
 
 /// Where a release is published.
+///
+/// A new channel is a variant here and in [`ChannelName`], its tables in `file.rs` with their check in
+/// a file of its own, its lock below [`crate::environment`], and its flow below [`crate::audit`]. The
+/// compiler names every place that has to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Channel {
     /// In Debian's archive.
     Debian(DebianRelease),
+}
+
+/// A channel without its particulars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChannelName {
+    /// Debian's archive.
+    Debian,
 }
 
 /// A release in Debian's archive.
@@ -111,9 +123,13 @@ impl Component {
         names(&root.join(COMPONENTS))?.iter().map(|name| Self::load(root, name)).collect()
     }
 
-    /// Reads the definition and chooses the release that `text` names: `name` (its first release),
-    /// `name@version`, or a package URL.
-    pub fn find(root: &Path, text: &str) -> Result<(Self, Release), ComponentError> {
+    /// Reads the definition and chooses the release that `text` names: `name` (its first release in that
+    /// channel, or of all), `name@version`, or a package URL.
+    pub fn find(
+        root: &Path,
+        text: &str,
+        channel: Option<ChannelName>,
+    ) -> Result<(Self, Release), ComponentError> {
         if text.starts_with("pkg:") {
             for component in Self::all(root)? {
                 if let Some(release) = component.releases.iter().find(|r| r.purl.to_string() == text) {
@@ -130,20 +146,35 @@ impl Component {
             None => (text, None),
         };
         let component = Self::load(root, name)?;
-        let release = component.release(version)?.clone();
+        let release = component.release_in(version, channel)?.clone();
         Ok((component, release))
     }
 
     /// The release of that version or package URL; the first one where none is named.
     pub fn release(&self, version: Option<&str>) -> Result<&Release, ComponentError> {
+        self.release_in(version, None)
+    }
+
+    /// As [`Component::release`], among the releases of one channel.
+    pub fn release_in(
+        &self,
+        version: Option<&str>,
+        channel: Option<ChannelName>,
+    ) -> Result<&Release, ComponentError> {
         let asked = version.unwrap_or_default();
-        let fits = |r: &&Release| version.is_none() || r.version == asked || r.purl.to_string() == asked;
+        let fits = |r: &&Release| {
+            channel.is_none_or(|c| r.channel.name() == c)
+                && (version.is_none() || r.version == asked || r.purl.to_string() == asked)
+        };
         let found: Vec<_> = self.releases.iter().filter(fits).collect();
         match (found.as_slice(), version) {
             ([one], _) | ([one, ..], None) => Ok(one),
             ([], _) => Err(ComponentError::UnknownRelease {
                 component: self.name.clone(),
-                asked: asked.to_owned(),
+                asked: match channel {
+                    None => asked.to_owned(),
+                    Some(channel) => format!("{asked} in channel {channel}").trim_start().to_owned(),
+                },
                 known: self.releases.iter().map(|r| r.version.clone()).collect(),
             }),
             (many, Some(_)) => Err(ComponentError::AmbiguousRelease {
@@ -154,20 +185,75 @@ impl Component {
         }
     }
 
-    /// Where the release's lock lies: `<distro>-<version>.lock.json` beside the definition, a `:` of
-    /// the version written as `%3a`, as in Debian's file names.
+    /// Where the release's lock lies: `<place>-<version>.lock.json` beside the definition, a `:` of the
+    /// version written as `%3a`, as in Debian's file names. The place is Debian's codename, and in other
+    /// channels their name with what tells artifacts of one version apart.
     pub fn lock_path(&self, release: &Release) -> PathBuf {
-        let Channel::Debian(debian) = &release.channel;
         let version = release.version.replace(':', "%3a");
-        self.folder.join(format!("{}-{version}.lock.json", debian.distro))
+        self.folder.join(format!("{}-{version}.lock.json", release.channel.place()))
+    }
+}
+
+impl Channel {
+    /// Which channel.
+    pub const fn name(&self) -> ChannelName {
+        match self {
+            Self::Debian(_) => ChannelName::Debian,
+        }
+    }
+
+    /// The first part of a lock's file name.
+    fn place(&self) -> String {
+        match self {
+            Self::Debian(debian) => debian.distro.clone(),
+        }
+    }
+}
+
+impl ChannelName {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Debian];
+
+    /// The word for it in files and on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Debian => "debian",
+        }
+    }
+}
+
+impl fmt::Display for Channel {
+    /// As a report names it, e.g. `debian bookworm`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Debian(debian) => write!(f, "debian {}", debian.distro),
+        }
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for ChannelName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.iter().find(|c| c.word() == text).copied().ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|c| c.word()).collect();
+            format!("expected one of {}", known.join(", "))
+        })
     }
 }
 
 impl Release {
     /// What is Debian's about it.
     pub fn debian(&self) -> Option<&DebianRelease> {
-        let Channel::Debian(debian) = &self.channel;
-        Some(debian)
+        match &self.channel {
+            Channel::Debian(debian) => Some(debian),
+        }
     }
 }
 
@@ -209,10 +295,10 @@ mod tests {
         assert!(all.iter().any(|c| c.name == "prometheus"));
         for component in all {
             for release in &component.releases {
-                let (found, same) = Component::find(root, &release.purl.to_string()).unwrap();
+                let (found, same) = Component::find(root, &release.purl.to_string(), None).unwrap();
                 assert_eq!((&found, &same), (&component, release));
                 let by_version = format!("{}@{}", component.name, release.version);
-                assert_eq!(&Component::find(root, &by_version).unwrap().1, release);
+                assert_eq!(&Component::find(root, &by_version, None).unwrap().1, release);
             }
         }
     }
@@ -221,7 +307,7 @@ mod tests {
     fn an_unknown_name_is_refused_and_never_leaves_the_folder() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for bad in ["", "no-such", "../hello", "/etc", "hello/../hello", "pkg:deb/debian/no@1?arch=amd64"] {
-            let error = Component::find(root, bad).unwrap_err();
+            let error = Component::find(root, bad, None).unwrap_err();
             assert!(matches!(error, ComponentError::Unknown { .. }), "{bad}: {error}");
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{LOCK_SCHEMA, Lock, LockError, LockedFile};
 use crate::artifact::ArtifactName;
-use crate::component::{Channel, Component, PackageUrl, Release};
+use crate::component::{Component, PackageUrl, Release};
 use crate::digest::Algorithm;
 use crate::limits::debian::LOCK_BYTES_MAX;
 use crate::source::debian::{Archive, is_archive_path};
@@ -36,7 +36,10 @@ pub fn of_release(component: &Component, release: &Release) -> Result<Lock, Lock
     let path = component.lock_path(release);
     let lock = read(&path, &component.name)?;
     let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let Channel::Debian(debian) = &release.channel;
+    let Some(debian) = release.debian() else {
+        let (found, expected) = (release.channel.name().to_string(), "debian".to_owned());
+        return Err(LockError::OtherRelease { file, found, expected });
+    };
     let source = (debian.source_package.as_str(), debian.source_version.as_str());
     for (found, expected) in [
         (lock.component.as_str(), component.name.as_str()),
@@ -366,7 +369,7 @@ mod tests {
         let release = Release {
             version: "2.10-3".into(),
             purl,
-            channel: Channel::Debian(crate::component::DebianRelease {
+            channel: crate::component::Channel::Debian(crate::component::DebianRelease {
                 distro: "bookworm".into(),
                 architecture: "amd64".into(),
                 suites: vec!["bookworm".into()],

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use reprove::artifact::ArtifactError;
 use reprove::attest::SigningKey;
-use reprove::audit::{AuditError, Audited, Auditor, Options, Repeat, Subject};
-use reprove::component::{Component, Release};
+use reprove::audit::{Archives, AuditError, Audited, Auditor, Ground, Locked, Options, Repeat, Subject};
+use reprove::component::{ChannelName, Component, Release};
 use reprove::digest::Digest;
 use reprove::environment::debian::{ResolveRequest, resolve};
 use reprove::environment::lock::{self, Lock};
@@ -36,6 +36,10 @@ pub(crate) struct Audit {
     /// none is named.
     #[arg(value_name = "COMPONENT[@VERSION]")]
     components: Vec<String>,
+
+    /// Only releases of this channel; of all components the first one in it.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<ChannelName>,
 
     #[command(flatten)]
     build: BuildArgs,
@@ -123,16 +127,15 @@ pub(crate) fn subject<'l>(
     path: &Path,
 ) -> Subject<'l> {
     let bytes = lock.to_bytes().unwrap_or_default();
-    let distro = release.debian().map_or("", |d| d.distro.as_str());
     Subject {
         release: report::Release {
             component: component.name.clone(),
             version: release.version.clone(),
-            channel: format!("debian {distro}"),
+            channel: release.channel.to_string(),
             architecture: lock.build.architecture.clone(),
             purl: release.purl.to_string(),
         },
-        lock,
+        lock: Locked::Debian(lock),
         lock_digest: Digest::sha256(&bytes),
         again: vec![
             format!("sha256sum {}", shown(args, path)),
@@ -207,12 +210,12 @@ impl Audit {
         if self.components.is_empty() {
             let all = Component::all(&args.root).map_err(failures::component)?;
             let first = |c: Component| {
-                let release = c.release(None).cloned()?;
-                Ok((c, release))
+                let release = c.release_in(None, self.channel).cloned().ok()?;
+                Some((c, release))
             };
-            return all.into_iter().map(first).collect::<Result<_, _>>().map_err(failures::component);
+            return Ok(all.into_iter().filter_map(first).collect());
         }
-        let find = |text: &String| Component::find(&args.root, text);
+        let find = |text: &String| Component::find(&args.root, text, self.channel);
         self.components.iter().map(find).collect::<Result<_, _>>().map_err(failures::component)
     }
 
@@ -302,12 +305,19 @@ impl<'a> Setting<'a> {
 
     pub(crate) fn auditor(&self) -> Auditor<'_> {
         Auditor {
-            access: self.access,
-            archive_keyring: &self.archive_keyring,
-            developer_keyring: &self.developer_keyring,
-            as_of: self.as_of,
-            work: &self.work,
-            options: &self.options,
+            ground: Ground {
+                fetcher: self.access.fetcher,
+                store: self.access.store,
+                observer: self.access.observer,
+                as_of: self.as_of,
+                work: &self.work,
+                options: &self.options,
+            },
+            debian: Archives {
+                access: self.access,
+                archive_keyring: &self.archive_keyring,
+                developer_keyring: &self.developer_keyring,
+            },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use reprove::component::{Component, ComponentError};
+use reprove::component::{ChannelName, Component, ComponentError};
 use reprove::environment::debian::{ResolveRequest, resolve};
 use reprove::environment::lock::{Lock as Locked, LockedIndex};
 use reprove::observation::Observation;
@@ -26,6 +26,10 @@ pub(crate) struct Lock {
     /// Every release of every component.
     #[arg(long, conflicts_with = "components")]
     all: bool,
+
+    /// Only releases of this channel.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<ChannelName>,
 
     #[command(flatten)]
     mirrors: MirrorArgs,
@@ -92,13 +96,18 @@ impl Lock {
         if self.all {
             let all = Component::all(&args.root)?;
             let releases = |c: Component| {
-                let purls: Vec<_> = c.releases.iter().map(|r| r.purl.to_string()).collect();
+                let purls: Vec<_> = c
+                    .releases
+                    .iter()
+                    .filter(|r| self.channel.is_none_or(|name| r.channel.name() == name))
+                    .map(|r| r.purl.to_string())
+                    .collect();
                 purls.into_iter().map(move |purl| (c.clone(), purl))
             };
             return Ok(all.into_iter().flat_map(releases).collect());
         }
         let find = |text: &String| {
-            Component::find(&args.root, text)
+            Component::find(&args.root, text, self.channel)
                 .map(|(component, release)| (component, release.purl.to_string()))
         };
         self.components.iter().map(find).collect()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use reprove::audit::{Audited, Repeat};
-use reprove::component::Component;
+use reprove::component::{ChannelName, Component};
 use reprove::environment::lock;
 use reprove::observation::Observation;
 use reprove::rebuild::{Kept, Outcome, Toolchain};
@@ -26,6 +26,10 @@ pub(crate) struct Rebuild {
     /// What to rebuild: `name` (its first release), `name@version` or a package URL.
     #[arg(value_name = "COMPONENT[@VERSION]")]
     component: String,
+
+    /// Only releases of this channel.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<ChannelName>,
 
     #[command(flatten)]
     build: BuildArgs,
@@ -55,7 +59,7 @@ struct Answer {
 impl Rebuild {
     pub(crate) fn run(&self, args: &Args) -> Result<Exit, Failure> {
         let (component, release) =
-            Component::find(&args.root, &self.component).map_err(failures::component)?;
+            Component::find(&args.root, &self.component, self.channel).map_err(failures::component)?;
         let path = component.lock_path(&release);
         let locked = lock::read(&path, &component.name).map_err(|e| Failure::new(e, Exit::Usage))?;
         let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());

@@ -1,0 +1,195 @@
+//! A release in Debian's archive: confirm the lock against the signed indexes, obtain and authenticate
+//! the source, obtain the environment, make the root file system, rebuild, compare.
+
+use std::path::PathBuf;
+
+use super::{AuditError, Audited, Depth, Ground, Repeat, Subject, evidence, repeated, shortened};
+use crate::artifact::{Artifact, ArtifactName, Published};
+use crate::environment::debian::{acquire, acquire_published, confirm};
+use crate::environment::lock::{Lock, LockedPackage};
+use crate::environment::root_fs::{self, BuildUser};
+use crate::event::{Event, Stage};
+use crate::rebuild::{self, Rebuild};
+use crate::report::{Evidence, Gap};
+use crate::source::debian::{
+    self as source, Access, AuthenticatedSource, Offered, SourceAcquisition,
+};
+use crate::verify::openpgp::Keyring;
+
+/// The user who builds inside: the first number that Debian gives to a person.
+const BUILD_USER: BuildUser = BuildUser { uid: 1000, gid: 1000 };
+
+/// Which archives are asked, and who is believed.
+#[derive(Clone, Copy)]
+pub struct Archives<'a> {
+    /// The archives.
+    pub access: Access<'a>,
+    /// Keys that vouch for indexes.
+    pub archive_keyring: &'a Keyring,
+    /// Keys that vouch for source descriptions.
+    pub developer_keyring: &'a Keyring,
+}
+
+/// One audit on its way.
+struct Flow<'a> {
+    ground: &'a Ground<'a>,
+    archives: &'a Archives<'a>,
+}
+
+pub(super) fn run(
+    ground: &Ground<'_>,
+    archives: &Archives<'_>,
+    subject: &Subject<'_>,
+    lock: &Lock,
+    depth: Depth,
+) -> Result<Audited, AuditError> {
+    Flow { ground, archives }.run(subject, lock, depth)
+}
+
+impl Flow<'_> {
+    fn run(&self, subject: &Subject<'_>, lock: &Lock, depth: Depth) -> Result<Audited, AuditError> {
+        let options = self.ground.options;
+        let mut evidence = Evidence::from_lock(subject.release.clone(), lock, subject.lock_digest.clone());
+        evidence.again.clone_from(&subject.again);
+        let mut audited = Audited::begin(evidence);
+        self.confirm(lock, &mut audited)?;
+        let Some(authentic) = self.source(lock, &mut audited.evidence)? else { return Ok(audited) };
+        let published = match depth {
+            Depth::Comparison => self.published(lock, &mut audited)?,
+            Depth::Build => Some(Vec::new()),
+        };
+        let Some(published) = published else { return Ok(audited) };
+        let Some(packages) = self.packages(lock, &mut audited)? else { return Ok(audited) };
+        let root = self.root_fs(&packages)?;
+        let sources: Vec<(String, PathBuf)> =
+            authentic.files.iter().map(|(file, object)| (file.name.clone(), object.path.clone())).collect();
+        let folder = self.ground.rebuilds(subject)?;
+        let request = |work_dir| rebuild::Request {
+            lock,
+            root: root.path(),
+            sources: &sources,
+            work_dir,
+            jobs: options.jobs.get(),
+            limits: &options.rebuild,
+        };
+        let first_dir = folder.join("first");
+        let first = rebuild::rebuild(&request(&first_dir), self.ground.observer)?;
+        audited.built(&first, &first_dir, &folder);
+        if !first.completed() {
+            return Ok(audited);
+        }
+        if depth == Depth::Build {
+            if options.repeat == Repeat::Always {
+                self.repeat(&request(&folder.join("second")), &first, &mut audited.evidence)?;
+            }
+            return Ok(audited);
+        }
+        self.ground.compare(&mut audited.evidence, &published, &first.rebuilt(&first_dir)?)?;
+        if self.ground.wants_second(&audited.evidence) {
+            self.repeat(&request(&folder.join("second")), &first, &mut audited.evidence)?;
+        }
+        Ok(audited)
+    }
+
+    fn repeat(
+        &self,
+        request: &rebuild::Request<'_>,
+        first: &Rebuild,
+        evidence: &mut Evidence,
+    ) -> Result<(), AuditError> {
+        let (second, stability) = rebuild::rebuild_varied(request, first, self.ground.observer)?;
+        repeated(evidence, first, &second, &stability);
+        Ok(())
+    }
+
+    fn confirm(&self, lock: &Lock, audited: &mut Audited) -> Result<(), AuditError> {
+        self.ground.observer.event(&Event::Started { stage: Stage::Source, what: "signed indexes" });
+        let kept = self.ground.work.join("indexes");
+        let confirmation =
+            confirm(
+            &self.archives.access,
+            lock,
+            self.archives.archive_keyring,
+            self.ground.as_of,
+            &kept,
+            self.ground.options.refresh,
+        )?;
+        audited.evidence.indexes = confirmation.indexes.iter().map(evidence::index).collect();
+        if !confirmation.unlisted.is_empty() {
+            audited.stale = true;
+            audited.evidence.not_looked.push(Gap {
+                code: "lock-not-listed".to_owned(),
+                text: format!(
+                    "no signed index lists {} of the lock's entries any more ({}): their authenticity rests on the lock alone",
+                    confirmation.unlisted.len(),
+                    shortened(&confirmation.unlisted),
+                ),
+            });
+        }
+        let what = format!("{} signed indexes verified", confirmation.indexes.len());
+        self.ground.observer.event(&Event::Finished { stage: Stage::Source, what: &what });
+        Ok(())
+    }
+
+    fn source(
+        &self,
+        lock: &Lock,
+        evidence: &mut Evidence,
+    ) -> Result<Option<AuthenticatedSource>, AuditError> {
+        match source::acquire(&self.archives.access, &lock.source, self.archives.developer_keyring, self.ground.as_of)? {
+            SourceAcquisition::Authenticated(authentic) => {
+                evidence::of_source(evidence, &authentic);
+                Ok(Some(authentic))
+            }
+            SourceAcquisition::Unavailable(unavailable) => {
+                evidence::of_unavailable(evidence, &unavailable);
+                Ok(None)
+            }
+        }
+    }
+
+    fn published(&self, lock: &Lock, audited: &mut Audited) -> Result<Option<Vec<Published>>, AuditError> {
+        match acquire_published(&self.archives.access, lock)? {
+            Offered::All(objects) => {
+                let mut published = Vec::with_capacity(objects.len());
+                for (file, object) in lock.published.iter().zip(objects) {
+                    let name = ArtifactName::new(file.name.clone())?;
+                    published.push(Published(Artifact::read(name, &object.path)?));
+                }
+                Ok(Some(published))
+            }
+            Offered::Missing(missing) => {
+                audited.stale = true;
+                let names: Vec<String> = missing.into_iter().map(|m| m.name).collect();
+                audited.evidence.not_looked.push(Gap {
+                    code: "published-not-offered".to_owned(),
+                    text: format!("the published artifact is no longer offered: {}", shortened(&names)),
+                });
+                Ok(None)
+            }
+        }
+    }
+
+    fn packages(
+        &self,
+        lock: &Lock,
+        audited: &mut Audited,
+    ) -> Result<Option<Vec<(LockedPackage, PathBuf)>>, AuditError> {
+        match acquire(&self.archives.access, lock)? {
+            Offered::All(objects) => {
+                Ok(Some(lock.packages.iter().cloned().zip(objects.into_iter().map(|o| o.path)).collect()))
+            }
+            Offered::Missing(missing) => {
+                audited.stale = true;
+                audited.evidence.environment.missing = missing.into_iter().map(|m| m.name).collect();
+                Ok(None)
+            }
+        }
+    }
+
+    fn root_fs(&self, packages: &[(LockedPackage, PathBuf)]) -> Result<root_fs::RootFs, AuditError> {
+        let options =
+            root_fs::Options { user: BUILD_USER, limits: self.ground.options.root_fs, threads: self.ground.options.jobs };
+        Ok(root_fs::ensure(&self.ground.work.join("roots"), packages, &options, self.ground.observer)?)
+    }
+}
