@@ -17,7 +17,9 @@
 //! [`archive`] and [`observe`] are bounded readers of foreign bytes that the stages share; the root file
 //! system belongs to [`environment`], of which it is a function; the sandbox belongs to [`rebuild`];
 //! [`verify`] stands before [`source`], which believes nothing that is not signed. [`deployment`] judges
-//! what users wrote and depends on no other stage. The command line in `src/bin/reprove/` is another crate
+//! what users wrote and depends on no other stage. A channel (Debian's archive, a registry, …) is a
+//! variant of [`component::Channel`] with a lock of its own below [`environment`] and a flow of its own
+//! below [`audit`]; all flows yield one [`report::Evidence`], so that nothing after them knows channels. The command line in `src/bin/reprove/` is another crate
 //! to the compiler, so that the library cannot reach up into it; there alone are the clock, the
 //! environment and the terminal.
 //!

@@ -13,9 +13,16 @@ pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// How to read our parameters: a Debian source package, built from a lock. Documented in
 /// `attestations/README.md`.
 pub const BUILD_TYPE: &str = "https://reprove.dev/build-type/debian-package/v1";
+/// The same for releases of other channels: commands over sources and inputs that a lock pins.
+pub const BUILD_TYPE_LOCKED: &str = "https://reprove.dev/build-type/locked-commands/v1";
 /// Who built: this tool on a machine of whoever ran it. It says nothing of that machine's integrity, so
 /// that provenance of ours claims no SLSA level by itself.
 pub const BUILDER_ID: &str = "https://reprove.dev/builder/local/v1";
+
+/// The build type of a release by its package URL.
+pub fn build_type(purl: &str) -> &'static str {
+    if purl.starts_with("pkg:deb/") { BUILD_TYPE } else { BUILD_TYPE_LOCKED }
+}
 
 /// The predicate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,7 +38,7 @@ pub struct Provenance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildDefinition {
-    /// [`BUILD_TYPE`].
+    /// [`BUILD_TYPE`] or [`BUILD_TYPE_LOCKED`].
     pub build_type: String,
     /// What whoever asked for the build decided.
     pub external_parameters: ExternalParameters,

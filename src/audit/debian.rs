@@ -11,9 +11,7 @@ use crate::environment::root_fs::{self, BuildUser};
 use crate::event::{Event, Stage};
 use crate::rebuild::{self, Rebuild};
 use crate::report::{Evidence, Gap};
-use crate::source::debian::{
-    self as source, Access, AuthenticatedSource, Offered, SourceAcquisition,
-};
+use crate::source::debian::{self as source, Access, AuthenticatedSource, Offered, SourceAcquisition};
 use crate::verify::openpgp::Keyring;
 
 /// The user who builds inside: the first number that Debian gives to a person.
@@ -105,8 +103,7 @@ impl Flow<'_> {
     fn confirm(&self, lock: &Lock, audited: &mut Audited) -> Result<(), AuditError> {
         self.ground.observer.event(&Event::Started { stage: Stage::Source, what: "signed indexes" });
         let kept = self.ground.work.join("indexes");
-        let confirmation =
-            confirm(
+        let confirmation = confirm(
             &self.archives.access,
             lock,
             self.archives.archive_keyring,
@@ -136,7 +133,12 @@ impl Flow<'_> {
         lock: &Lock,
         evidence: &mut Evidence,
     ) -> Result<Option<AuthenticatedSource>, AuditError> {
-        match source::acquire(&self.archives.access, &lock.source, self.archives.developer_keyring, self.ground.as_of)? {
+        match source::acquire(
+            &self.archives.access,
+            &lock.source,
+            self.archives.developer_keyring,
+            self.ground.as_of,
+        )? {
             SourceAcquisition::Authenticated(authentic) => {
                 evidence::of_source(evidence, &authentic);
                 Ok(Some(authentic))
@@ -188,8 +190,11 @@ impl Flow<'_> {
     }
 
     fn root_fs(&self, packages: &[(LockedPackage, PathBuf)]) -> Result<root_fs::RootFs, AuditError> {
-        let options =
-            root_fs::Options { user: BUILD_USER, limits: self.ground.options.root_fs, threads: self.ground.options.jobs };
+        let options = root_fs::Options {
+            user: BUILD_USER,
+            limits: self.ground.options.root_fs,
+            threads: self.ground.options.jobs,
+        };
         Ok(root_fs::ensure(&self.ground.work.join("roots"), packages, &options, self.ground.observer)?)
     }
 }

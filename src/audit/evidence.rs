@@ -5,7 +5,9 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use crate::rebuild::{ClockVariation, Outcome, Rebuild};
-use crate::report::{BuildResult, Evidence, FileState, Index, Signer, SourceFile, SourceSignature};
+use crate::report::{
+    BuildResult, Evidence, FileState, Index, IndexKind, Signer, SourceFile, SourceSignature,
+};
 use crate::source::debian::{AuthenticatedSource, DscSignature, SignedIndex, SourceUnavailable};
 use crate::verdict::Verdict;
 use crate::verify::openpgp::SignatureOutcome;
@@ -29,6 +31,7 @@ pub(super) fn index(index: &SignedIndex) -> Index {
         date: index.date.to_string(),
         digest: index.digest.clone(),
         signed_by: index.signed_by.clone(),
+        kind: IndexKind::Signed,
     }
 }
 

@@ -211,9 +211,10 @@ impl Ground<'_> {
 
     /// Whether a second build is wanted, now that the first one was compared.
     fn wants_second(&self, evidence: &Evidence) -> bool {
-        let unexplained = evidence.artifacts.iter().map(artifact_outcome).any(|outcome| {
-            matches!(outcome, Outcome::Different | Outcome::Undetermined | Outcome::NotBuilt)
-        });
+        let unexplained =
+            evidence.artifacts.iter().map(artifact_outcome).any(|outcome| {
+                matches!(outcome, Outcome::Different | Outcome::Undetermined | Outcome::NotBuilt)
+            });
         match self.options.repeat {
             Repeat::Never => false,
             Repeat::OnDifference => unexplained,

@@ -1,12 +1,14 @@
 //! Which word the evidence earns: for a difference, for an artifact, for a release.
 
-use super::model::{ArtifactPair, BuildResult, Evidence, FileState, Outcome};
-use crate::compare::Difference;
+use super::model::{ArtifactPair, BuildResult, BuiltAlone, Evidence, FileState, Index, IndexKind, Outcome};
+use crate::compare::{Cause, Difference};
 
 /// The outcome of one artifact.
 pub fn artifact_outcome(pair: &ArtifactPair) -> Outcome {
     let Some(rebuilt) = &pair.rebuilt else {
-        return Outcome::NotBuilt;
+        // A member that nothing of ours stands beside is content that the source does not explain.
+        let extra = pair.differences.iter().any(|d| d.cause == Cause::MemberRemoved);
+        return if extra { Outcome::Different } else { Outcome::NotBuilt };
     };
     if *rebuilt == pair.published {
         return Outcome::Identical;
@@ -15,6 +17,19 @@ pub fn artifact_outcome(pair: &ArtifactPair) -> Outcome {
         return Outcome::Unstable;
     }
     explained(pair)
+}
+
+/// Whether an index is signed, or one that nobody signs and whose word the lock pins.
+pub(super) fn vouches(index: &Index) -> bool {
+    index.kind == IndexKind::Unsigned || !index.signed_by.is_empty()
+}
+
+/// The outcome of what has nothing published beside it.
+fn built_alone(built: &BuiltAlone) -> Outcome {
+    match &built.rebuilt_again {
+        Some(again) if *again != built.rebuilt => Outcome::Unstable,
+        _ => Outcome::PublishedNotReachable,
+    }
 }
 
 /// Which word the explanation of differing bytes earns. What is not wholly explained is `different`,
@@ -99,5 +114,9 @@ pub fn outcome(evidence: &Evidence) -> Outcome {
     if evidence.rebuild.result != (BuildResult::Completed {}) {
         return Outcome::NotBuilt;
     }
-    evidence.artifacts.iter().map(artifact_outcome).min().unwrap_or(Outcome::NotBuilt)
+    if evidence.containers.iter().flat_map(|c| &c.differences).any(|d| Class::of(d) == Class::Content) {
+        return Outcome::Different;
+    }
+    let alone = evidence.unpublished.iter().map(built_alone);
+    evidence.artifacts.iter().map(artifact_outcome).chain(alone).min().unwrap_or(Outcome::NotBuilt)
 }

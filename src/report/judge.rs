@@ -5,10 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::classify::{artifact_outcome, outcome};
+use super::classify::{Class, artifact_outcome, outcome};
 use super::model::{
-    ArtifactPair, BuildResult, Evidence, FileState, Gap, Index, Outcome, Source, SourceSignature,
+    ArtifactPair, BuildResult, Evidence, FileState, Gap, Index, IndexKind, Outcome, Source, SourceSignature,
 };
+use super::words::Words;
 use crate::compare::Difference;
 use crate::verdict::Verdict;
 
@@ -49,15 +50,18 @@ impl Judgement {
     pub fn of(evidence: &Evidence) -> Self {
         let outcome = outcome(evidence);
         let mut blocks = Vec::new();
+        let words = Words::of(&evidence.release.purl);
         let mut verdict = outcome.verdict();
-        verdict = verdict.min(judge_source(&evidence.source, &mut blocks));
-        verdict = verdict.min(judge_indexes(&evidence.indexes, &mut blocks));
-        judge_environment(evidence, &mut blocks);
+        verdict = verdict.min(judge_source(&evidence.source, words, &mut blocks));
+        verdict = verdict.min(judge_indexes(&evidence.indexes, words, &mut blocks));
+        judge_environment(evidence, words, &mut blocks);
         judge_build(evidence, outcome, &mut blocks);
         if !matches!(outcome, Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable) {
             for pair in &evidence.artifacts {
                 judge_artifact(pair, evidence, &mut blocks);
             }
+            judge_alone(evidence, &mut blocks);
+            judge_containers(evidence, &mut blocks);
         }
         for gap in &evidence.not_looked {
             verdict = verdict.min(Verdict::Inconclusive);
@@ -86,14 +90,14 @@ fn blocker(code: &str, subject: &str, expected: &str, found: &str, next: &str) -
     }
 }
 
-fn judge_source(source: &Source, blocks: &mut Vec<Blocker>) -> Verdict {
+fn judge_source(source: &Source, words: &Words, blocks: &mut Vec<Blocker>) -> Verdict {
     let mut verdict = Verdict::Pass;
     if source.files.is_empty() {
         verdict = Verdict::Inconclusive;
         blocks.push(blocker(
             "source-not-found",
             &source.package,
-            "a source package in a signed index",
+            words.source,
             "no source file is known",
             "check the release's version in the component's definition, and lock again",
         ));
@@ -101,16 +105,8 @@ fn judge_source(source: &Source, blocks: &mut Vec<Blocker>) -> Verdict {
     for file in &source.files {
         let (code, found, next) = match file.state {
             FileState::Checked => continue,
-            FileState::Missing => (
-                "source-missing",
-                "the mirror does not have it",
-                "give another mirror with `--mirror`, or put the file into the store, and audit again",
-            ),
-            FileState::Mismatched => (
-                "source-mismatch",
-                "the mirror sent other bytes",
-                "treat that mirror as broken or hostile; give another with `--mirror`",
-            ),
+            FileState::Missing => ("source-missing", "the mirror does not have it", words.missing_next),
+            FileState::Mismatched => ("source-mismatch", "the mirror sent other bytes", words.mismatch_next),
             FileState::NotLooked => ("source-not-looked", "it was not looked for", "audit again"),
         };
         verdict = verdict.min(Verdict::Inconclusive);
@@ -120,14 +116,16 @@ fn judge_source(source: &Source, blocks: &mut Vec<Blocker>) -> Verdict {
         source.files.iter().find(|f| f.name.ends_with(".dsc")).map_or(&*source.package, |f| &*f.name);
     match &source.signature {
         SourceSignature::Verified { by } if !by.is_empty() => verdict,
-        SourceSignature::KeyNotKnown { .. } | SourceSignature::NotRelied { .. } => verdict,
+        SourceSignature::KeyNotKnown { .. }
+        | SourceSignature::NotRelied { .. }
+        | SourceSignature::NotOffered { .. } => verdict,
         SourceSignature::Refuted { reason } => {
             blocks.push(blocker(
                 "source-signature-refuted",
                 description,
                 "a signature that fits the bytes, by a key with the right to make it",
                 reason,
-                "do not use this release; tell the distribution's security team",
+                words.refuted_next,
             ));
             Verdict::Fail
         }
@@ -154,34 +152,32 @@ fn judge_source(source: &Source, blocks: &mut Vec<Blocker>) -> Verdict {
     }
 }
 
-fn judge_indexes(indexes: &[Index], blocks: &mut Vec<Blocker>) -> Verdict {
-    const NEXT: &str =
-        "put the archive's current key into `policies/trust/` after checking its fingerprint, and lock again";
+fn judge_indexes(indexes: &[Index], words: &Words, blocks: &mut Vec<Blocker>) -> Verdict {
     if indexes.is_empty() {
         blocks.push(blocker(
             "index-absent",
             "the inputs",
             "a signed index that announces them",
             "none",
-            NEXT,
+            words.index_next,
         ));
         return Verdict::Inconclusive;
     }
     let mut verdict = Verdict::Pass;
-    for index in indexes.iter().filter(|i| i.signed_by.is_empty()) {
+    for index in indexes.iter().filter(|i| i.kind == IndexKind::Signed && i.signed_by.is_empty()) {
         verdict = Verdict::Inconclusive;
         blocks.push(blocker(
             "index-not-vouched",
             &index.suite,
             "a signature by a trusted key",
             "none was verified",
-            NEXT,
+            words.index_next,
         ));
     }
     verdict
 }
 
-fn judge_environment(evidence: &Evidence, blocks: &mut Vec<Blocker>) {
+fn judge_environment(evidence: &Evidence, words: &Words, blocks: &mut Vec<Blocker>) {
     let environment = &evidence.environment;
     if environment.lock.is_none() {
         blocks.push(blocker(
@@ -198,7 +194,7 @@ fn judge_environment(evidence: &Evidence, blocks: &mut Vec<Blocker>) {
             name,
             "the locked bytes",
             "no archive offers them any more",
-            "give a mirror that keeps old versions with `--mirror`, or lock again and compare the two locks",
+            words.environment_next,
         ));
     }
 }
@@ -209,13 +205,15 @@ fn judge_build(evidence: &Evidence, outcome: Outcome, blocks: &mut Vec<Blocker>)
     }
     let subject = &evidence.release.component;
     match &evidence.rebuild.result {
-        BuildResult::Completed {} if evidence.artifacts.is_empty() => blocks.push(blocker(
-            "nothing-compared",
-            subject,
-            "at least one published artifact",
-            "none is defined",
-            "name the release's artifacts in the component's definition",
-        )),
+        BuildResult::Completed {} if evidence.artifacts.is_empty() && evidence.unpublished.is_empty() => {
+            blocks.push(blocker(
+                "nothing-compared",
+                subject,
+                "at least one published artifact",
+                "none is defined",
+                "name the release's artifacts in the component's definition",
+            ))
+        }
         BuildResult::Completed {} => {}
         BuildResult::NotAttempted { reason } => blocks.push(blocker(
             "build-not-attempted",
@@ -245,9 +243,20 @@ fn judge_build(evidence: &Evidence, outcome: Outcome, blocks: &mut Vec<Blocker>)
 }
 
 fn judge_artifact(pair: &ArtifactPair, evidence: &Evidence, blocks: &mut Vec<Blocker>) {
-    let name = pair.name.as_str();
+    let label = pair.label();
+    let name = label.as_str();
     let published = pair.published.digest.to_string();
     let rebuilt = pair.rebuilt.as_ref().map(|b| b.digest.to_string()).unwrap_or_default();
+    if pair.rebuilt.is_none() && artifact_outcome(pair) == Outcome::Different {
+        blocks.push(blocker(
+            "member-not-expected",
+            name,
+            "only members that the recipe names",
+            "nothing that was built or taken from the source stands beside it",
+            "ask the publisher where it comes from; add it to the recipe only with its origin",
+        ));
+        return;
+    }
     let (code, next) = match artifact_outcome(pair) {
         Outcome::Identical => return,
         Outcome::NotBuilt => {
@@ -281,11 +290,52 @@ fn judge_artifact(pair: &ArtifactPair, evidence: &Evidence, blocks: &mut Vec<Blo
             "equal-only-after-normalization",
             "read the listed differences; identical bytes need a build that does not vary there",
         ),
-        Outcome::Different | Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable => {
+        Outcome::Different
+        | Outcome::SourceUnavailable
+        | Outcome::EnvironmentUnavailable
+        | Outcome::PublishedNotReachable => {
             ("bytes-differ", "read the listed differences and ask the publisher where they come from")
         }
     };
     blocks.push(blocker(code, name, &published, &rebuilt, next));
+}
+
+/// What has nothing published beside it.
+fn judge_alone(evidence: &Evidence, blocks: &mut Vec<Blocker>) {
+    for built in &evidence.unpublished {
+        let label = built.label();
+        match &built.rebuilt_again {
+            Some(again) if *again != built.rebuilt => blocks.push(blocker(
+                "build-unstable",
+                &label,
+                &built.rebuilt.digest.to_string(),
+                &again.digest.to_string(),
+                "mend what varies between our two builds before drawing a conclusion about the publisher",
+            )),
+            _ => blocks.push(blocker(
+                "published-not-reachable",
+                &label,
+                "the published bytes",
+                "they cannot be had from here",
+                "download the release by other means and give it with `--published FILE`",
+            )),
+        }
+    }
+}
+
+/// What an archive's own headers say beside the members that were compared.
+fn judge_containers(evidence: &Evidence, blocks: &mut Vec<Blocker>) {
+    for container in &evidence.containers {
+        for d in container.differences.iter().filter(|d| Class::of(d) == Class::Content) {
+            blocks.push(blocker(
+                "archive-differs",
+                &format!("{}: {}", container.name, d.path),
+                d.b.as_deref().unwrap_or("as the recipe lays the archive out"),
+                d.a.as_deref().unwrap_or(d.cause.describe()),
+                "ask the publisher where it comes from, or correct the recipe's layout",
+            ));
+        }
+    }
 }
 
 fn why(evidence: &Evidence, outcome: Outcome, verdict: Verdict, blocks: &[Blocker]) -> String {
@@ -321,6 +371,23 @@ fn why(evidence: &Evidence, outcome: Outcome, verdict: Verdict, blocks: &[Blocke
             "not identical: in {} the record of what the build used differs, and nothing else does",
             of(count(Outcome::RecordedInputsOnly)),
         ),
+        Outcome::Different if count(Outcome::Different) == 0 => {
+            "the members are what the authenticated source builds here, but their archive says something else of them"
+                .to_owned()
+        }
+        Outcome::PublishedNotReachable => {
+            let n = evidence.unpublished.len();
+            let twice = evidence.unpublished.iter().all(|b| b.rebuilt_again.is_some());
+            format!(
+                "{} built here{}, and nothing could be compared: what was published cannot be had from here",
+                if n == 1 { "the artifact was".to_owned() } else { format!("{n} artifacts were") },
+                if twice { ", twice with the same bytes" } else { "" },
+            )
+        }
+        Outcome::Unstable if total == 0 => {
+            "our own builds disagree with each other, so that no comparison with them would accuse anybody"
+                .to_owned()
+        }
         Outcome::Different => format!(
             "the bytes of {} differ from what the authenticated source builds here",
             of(count(Outcome::Different)),
@@ -385,8 +452,40 @@ fn gaps(evidence: &Evidence, outcome: Outcome) -> Vec<Gap> {
             ),
         );
     }
-    let compared =
-        !matches!(outcome, Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt);
+    if let SourceSignature::NotOffered { reason } = &evidence.source.signature {
+        gap("source-author-not-signed", format!("that the author vouches for the source: {reason}"));
+    }
+    for index in evidence.indexes.iter().filter(|i| i.kind == IndexKind::Unsigned) {
+        gap(
+            "index-not-signed",
+            format!(
+                "that `{}` announced the right files: nobody signs it, and the lock pins what it said",
+                index.suite
+            ),
+        );
+    }
+    for container in &evidence.containers {
+        let own = container.differences.iter().filter(|d| Class::of(d) != Class::Content).count();
+        if own > 0 {
+            gap(
+                "archive-not-reproduced",
+                format!(
+                    "the bytes of the archive `{}` as a whole: its members are compared, and {own} of its own headers or settings differ from ours",
+                    container.name
+                ),
+            );
+        }
+        for stop in &container.limits {
+            gap(
+                "archive-not-read",
+                format!(
+                    "all headers of `{}`: reading stopped at `{}` ({})",
+                    container.name, stop.path, stop.cause
+                ),
+            );
+        }
+    }
+    let compared = outcome.is_compared();
     if !compared {
         gap(
             "not-compared",

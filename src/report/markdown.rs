@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::LIMITS;
 use super::classify::{Class, artifact_outcome};
 use super::file::{Component, Report};
-use super::model::{ArtifactPair, Outcome};
+use super::model::{ArtifactPair, Bytes};
 use super::shown::{bytes, line};
 use super::summary;
+use crate::compare::Difference;
 use crate::limits::report::ReportLimits;
 
 /// Renders the whole report.
@@ -75,12 +76,22 @@ fn render_component(out: &mut String, component: &Component, limits: &ReportLimi
         out.push('\n');
     }
     out.push_str("### Artifacts\n\n");
-    let compared = !matches!(
-        component.outcome(),
-        Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt
-    );
     for pair in &evidence.artifacts {
-        render_artifact(out, pair, compared, limits);
+        render_artifact(out, pair, component.outcome().is_compared(), limits);
+    }
+    for built in &evidence.unpublished {
+        let _ = writeln!(out, "{}: **not compared**\n", code(&built.label(), chars_max));
+        render_side(out, "rebuilt", &built.rebuilt);
+        if let Some(again) = &built.rebuilt_again {
+            render_side(out, "rebuilt again", again);
+        }
+        out.push('\n');
+    }
+    for archive in &evidence.containers {
+        let _ = writeln!(out, "{}: the archive itself\n", code(archive.name.as_str(), chars_max));
+        render_side(out, "published", &archive.published);
+        out.push('\n');
+        render_differences(out, &archive.differences, limits);
     }
     if !evidence.observations.is_empty() {
         out.push_str("### Assumed: read from the published artifact and replayed\n\n");
@@ -116,23 +127,30 @@ fn render_artifact(out: &mut String, pair: &ArtifactPair, compared: bool, limits
     let chars_max = limits.value_chars_max;
     let outcome = artifact_outcome(pair);
     let word = if compared { outcome.word() } else { "not compared" };
-    let _ = writeln!(out, "{}: **{word}**\n", code(pair.name.as_str(), chars_max));
-    let _ = writeln!(
-        out,
-        "- published {}, {}",
-        code(&pair.published.digest.to_string(), 200),
-        bytes(pair.published.len_bytes)
-    );
+    let _ = writeln!(out, "{}: **{word}**\n", code(&pair.label(), chars_max));
+    render_side(out, "published", &pair.published);
     for (what, side) in [("rebuilt", &pair.rebuilt), ("rebuilt again", &pair.rebuilt_again)] {
         if let Some(side) = side {
-            let _ =
-                writeln!(out, "- {what} {}, {}", code(&side.digest.to_string(), 200), bytes(side.len_bytes));
+            render_side(out, what, side);
         }
     }
     out.push('\n');
-    if !pair.differences.is_empty() {
+    render_differences(out, &pair.differences, limits);
+    for stop in &pair.limits {
+        let _ =
+            writeln!(out, "- stopped at {}: {}", code(&stop.path, chars_max), plain(&stop.detail, chars_max));
+    }
+}
+
+fn render_side(out: &mut String, what: &str, side: &Bytes) {
+    let _ = writeln!(out, "- {what} {}, {}", code(&side.digest.to_string(), 200), bytes(side.len_bytes));
+}
+
+fn render_differences(out: &mut String, all: &[Difference], limits: &ReportLimits) {
+    let chars_max = limits.value_chars_max;
+    if !all.is_empty() {
         out.push_str("| where | what | cause | bytes | published | rebuilt |\n| --- | --- | --- | ---: | --- | --- |\n");
-        for d in pair.differences.iter().take(limits.differences_max) {
+        for d in all.iter().take(limits.differences_max) {
             let value = |v: &Option<String>| v.as_ref().map(|v| code(v, 120)).unwrap_or_default();
             let place = d.field.as_ref().map_or_else(|| d.path.clone(), |f| format!("{} [{f}]", d.path));
             let _ = writeln!(
@@ -146,15 +164,11 @@ fn render_artifact(out: &mut String, pair: &ArtifactPair, compared: bool, limits
                 value(&d.b)
             );
         }
-        let left = pair.differences.len().saturating_sub(limits.differences_max);
+        let left = all.len().saturating_sub(limits.differences_max);
         if left > 0 {
             let _ = writeln!(out, "\n{left} more differences are in the JSON.");
         }
         out.push('\n');
-    }
-    for stop in &pair.limits {
-        let _ =
-            writeln!(out, "- stopped at {}: {}", code(&stop.path, chars_max), plain(&stop.detail, chars_max));
     }
 }
 

@@ -23,14 +23,15 @@ mod summary;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod words;
 
 pub use classify::{Class, artifact_outcome, outcome};
 pub use error::ReportError;
 pub use file::{Component, Report, SCHEMA_ID, Tool};
 pub use judge::{Blocker, Judgement};
 pub use model::{
-    ArtifactPair, Build, BuildResult, Bytes, Environment, Evidence, FileState, Gap, Index, Outcome, Package,
-    Rebuild, Release, Run, Signer, Source, SourceFile, SourceSignature,
+    ArtifactPair, Build, BuildResult, BuiltAlone, Bytes, Container, Environment, Evidence, FileState, Gap,
+    Index, IndexKind, Outcome, Package, Rebuild, Release, Run, Signer, Source, SourceFile, SourceSignature,
 };
 
 /// The published JSON Schema (2020-12) of [`Report::to_json`].

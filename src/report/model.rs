@@ -22,7 +22,7 @@ pub use crate::statement::predicate::rebuild::Outcome;
 pub struct Evidence {
     /// Which release.
     pub release: Release,
-    /// Signed indexes that announced the source, the packages and the published artifacts.
+    /// Indexes that announced the source, the inputs and the published artifacts.
     pub indexes: Vec<Index>,
     /// The source.
     pub source: Source,
@@ -32,6 +32,12 @@ pub struct Evidence {
     pub rebuild: Rebuild,
     /// Each published artifact beside ours.
     pub artifacts: Vec<ArtifactPair>,
+    /// What was built of artifacts whose published bytes could not be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unpublished: Vec<BuiltAlone>,
+    /// Published archives whose members are among the artifacts, and what differs in their own headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<Container>,
     /// Values read from the artifact under test and replayed: assumed, not proved.
     pub observations: Vec<Observation>,
     /// Stages that could not look, each in one sentence. Anything here forbids a pass.
@@ -66,18 +72,42 @@ fn purl<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::
     }
 }
 
-/// A signed index.
+/// An index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
-    /// Suite, e.g. `bookworm-security`.
+    /// Its name; Debian's suite, e.g. `bookworm-security`.
     pub suite: String,
-    /// The index's own date, RFC 3339.
+    /// The index's own date, RFC 3339; empty where it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub date: String,
-    /// Digest of the signed file.
+    /// Digest of what was read of it.
     pub digest: Digest,
     /// Fingerprints whose signatures over it were verified. Empty means that nobody vouches for it.
     pub signed_by: Vec<String>,
+    /// Whether its publisher signs it.
+    #[serde(default, skip_serializing_if = "IndexKind::is_signed")]
+    pub kind: IndexKind,
+}
+
+/// Whether an index is one that its publisher signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IndexKind {
+    /// Signed: without a verified signature it vouches for nothing.
+    #[default]
+    Signed,
+    /// A registry's answer, which nobody signs. The lock, which people review, pins what it announced;
+    /// that the registry was right is never established, and the report says so.
+    Unsigned,
+}
+
+impl IndexKind {
+    /// Whether it is the usual kind, which JSON leaves out.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    const fn is_signed(&self) -> bool {
+        matches!(self, Self::Signed)
+    }
 }
 
 /// The source package.
@@ -145,6 +175,11 @@ pub enum SourceSignature {
     },
     /// There is none.
     Absent {},
+    /// The channel has no place for a signature by the source's author; the index vouches by itself.
+    NotOffered {
+        /// What there is instead.
+        reason: String,
+    },
     /// It does not fit the bytes, or the key had no right to make it.
     Refuted {
         /// What is wrong.
@@ -195,7 +230,7 @@ pub struct Environment {
     pub build: Option<Build>,
 }
 
-/// One binary package of the root file system.
+/// One locked input: a binary package of the root file system, a tool chain, a module.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
@@ -209,6 +244,9 @@ pub struct Package {
     pub len_bytes: u64,
     /// Digest of the file.
     pub digest: Digest,
+    /// Package URL; left out where the release's own channel gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purl: Option<String>,
 }
 
 /// The build definition.
@@ -267,7 +305,7 @@ pub enum BuildResult {
 }
 
 /// Digest and length of bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bytes {
     /// SHA-256.
@@ -283,7 +321,10 @@ pub struct Bytes {
 pub struct ArtifactPair {
     /// The name under which it is distributed.
     pub name: ArtifactName,
-    /// As published; the signed index announces the same digest.
+    /// Which member of that archive is compared; none where it is the file as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// As published; the index or the lock announces the digest of the file.
     pub published: Bytes,
     /// As we built it; none when the build left none.
     pub rebuilt: Option<Bytes>,
@@ -296,6 +337,36 @@ pub struct ArtifactPair {
     pub limits: Vec<Stopped>,
     /// The normalizations under which both sides are equal; empty when there are none.
     pub passes: Vec<Pass>,
+}
+
+/// What was built of an artifact whose published bytes could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuiltAlone {
+    /// The name under which it is distributed.
+    pub name: ArtifactName,
+    /// Which member of that archive; none where it is the file as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// As we built it.
+    pub rebuilt: Bytes,
+    /// As our second build left it; none when there was no second build.
+    pub rebuilt_again: Option<Bytes>,
+}
+
+/// A published archive, of which the members are compared one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// The name under which it is distributed.
+    pub name: ArtifactName,
+    /// As published.
+    pub published: Bytes,
+    /// What differs in its own headers, compression and order from an archive of ours with the same
+    /// members.
+    pub differences: Vec<Difference>,
+    /// Where that comparison had to stop.
+    pub limits: Vec<Stopped>,
 }
 
 /// Something that was not established, with its stable code.
@@ -349,6 +420,7 @@ impl From<&LockedIndex> for Index {
             date: index.date.clone(),
             digest: index.digest.clone(),
             signed_by: index.signed_by.clone(),
+            kind: IndexKind::Signed,
         }
     }
 }
@@ -361,6 +433,7 @@ impl From<&LockedPackage> for Package {
             architecture: package.architecture.clone(),
             len_bytes: package.file.size,
             digest: package.file.digest.clone(),
+            purl: None,
         }
     }
 }
@@ -410,6 +483,8 @@ impl Evidence {
                 log_tail: Vec::new(),
             },
             artifacts: lock.published.iter().filter_map(ArtifactPair::announced).collect(),
+            unpublished: Vec::new(),
+            containers: Vec::new(),
             observations: lock.observations.clone(),
             not_looked: lock
                 .published
@@ -442,6 +517,7 @@ impl Evidence {
             SourceSignature::KeyNotKnown { keys } => keys.sort(),
             SourceSignature::NotChecked { .. }
             | SourceSignature::Absent {}
+            | SourceSignature::NotOffered { .. }
             | SourceSignature::NotRelied { .. }
             | SourceSignature::Refuted { .. } => {}
         }
@@ -458,7 +534,9 @@ impl Evidence {
             pair.limits.sort_by_cached_key(|l| (l.path.clone(), l.cause, l.detail.clone()));
             pair.passes.sort();
         }
-        self.artifacts.sort_by(|a, b| a.name.cmp(&b.name));
+        self.artifacts.sort_by(|a, b| (&a.name, &a.member).cmp(&(&b.name, &b.member)));
+        self.unpublished.sort();
+        self.containers.sort_by(|a, b| a.name.cmp(&b.name));
         self.observations
             .sort_by(|a, b| (&a.name, &a.value, &a.read_from).cmp(&(&b.name, &b.value, &b.read_from)));
         self.not_looked.sort();
@@ -466,7 +544,27 @@ impl Evidence {
     }
 }
 
+/// What a reader calls an artifact: its file, or a member of it.
+fn label(name: &ArtifactName, member: Option<&str>) -> String {
+    match member {
+        Some(member) => format!("{name}: {member}"),
+        None => name.to_string(),
+    }
+}
+
+impl BuiltAlone {
+    /// What a reader calls it.
+    pub fn label(&self) -> String {
+        label(&self.name, self.member.as_deref())
+    }
+}
+
 impl ArtifactPair {
+    /// What a reader calls it.
+    pub fn label(&self) -> String {
+        label(&self.name, self.member.as_deref())
+    }
+
     /// Takes over what a comparison explains. The digests stay those of the artifacts themselves.
     #[must_use]
     pub fn explained_by(mut self, comparison: &Comparison) -> Self {
@@ -480,6 +578,7 @@ impl ArtifactPair {
     pub fn announced(file: &LockedFile) -> Option<Self> {
         Some(Self {
             name: ArtifactName::new(file.name.clone()).ok()?,
+            member: None,
             published: Bytes { digest: file.digest.clone(), len_bytes: file.size },
             rebuilt: None,
             rebuilt_again: None,

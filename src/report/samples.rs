@@ -20,6 +20,7 @@ pub(crate) fn bytes(seed: &str, len_bytes: u64) -> Bytes {
 pub(crate) fn pair(name: &str, len_bytes: u64) -> ArtifactPair {
     ArtifactPair {
         name: ArtifactName::new(name).unwrap(),
+        member: None,
         published: bytes(&format!("{name} published"), len_bytes),
         rebuilt: Some(bytes(&format!("{name} rebuilt"), len_bytes)),
         rebuilt_again: None,
@@ -80,6 +81,7 @@ pub(crate) fn base(component: &str, version: &str, suite: &str, packages: usize)
                     "A7236886F3CCCAAD148A27F80E98404D386FA1D9".to_owned(),
                     "4CB50190207B4758A3F73A796ED0E7B82643E131".to_owned(),
                 ],
+                kind: IndexKind::Signed,
             })
             .to_vec(),
         source: Source {
@@ -106,6 +108,7 @@ pub(crate) fn base(component: &str, version: &str, suite: &str, packages: usize)
                     architecture: if i % 4 == 3 { "all" } else { "amd64" }.to_owned(),
                     len_bytes: 18_811 + 7_919 * i as u64,
                     digest: digest(&format!("package {i}")),
+                    purl: None,
                 })
                 .collect(),
             missing: Vec::new(),
@@ -143,6 +146,8 @@ pub(crate) fn base(component: &str, version: &str, suite: &str, packages: usize)
             log_tail: Vec::new(),
         },
         artifacts: Vec::new(),
+        unpublished: Vec::new(),
+        containers: Vec::new(),
         observations: Vec::new(),
         not_looked: Vec::new(),
         again: vec![
@@ -303,6 +308,47 @@ pub(crate) fn environment_unavailable() -> Evidence {
     e
 }
 
+/// A release of a registry, built from a source that a signed index announces: one member of an archive
+/// is identical, and the archive's own headers are another machine's.
+pub(crate) fn of_registry() -> Evidence {
+    let mut e = base("tool", "1.2.3", "upstream", 2);
+    e.release.channel = "npm".to_owned();
+    e.release.purl = "pkg:npm/%40example/tool@1.2.3".to_owned();
+    e.indexes.truncate(1);
+    e.indexes[0].suite = "checksum database".to_owned();
+    e.indexes[0].date = String::new();
+    e.source.files.truncate(1);
+    e.source.files[0].name = "example.org/tool@v1.2.3.zip".to_owned();
+    e.environment.build.as_mut().unwrap().env.remove("DEB_BUILD_OPTIONS");
+    e.source.signature = SourceSignature::NotOffered { reason: "modules carry no signature".to_owned() };
+    e.environment.packages[0].purl = Some("pkg:golang/example.org/toolchain@v1".to_owned());
+    let mut p = pair("tool-1.2.3.tgz", 4_096);
+    p.member = Some("package/bin/tool".to_owned());
+    p.rebuilt = Some(p.published.clone());
+    e.artifacts.push(p);
+    e.containers.push(Container {
+        name: ArtifactName::new("tool-1.2.3.tgz").unwrap(),
+        published: bytes("tool-1.2.3.tgz", 2_048),
+        differences: vec![difference("package/bin/tool", Cause::TarMtime, None, Some(("499162500", "0")))],
+        limits: Vec::new(),
+    });
+    e
+}
+
+pub(crate) fn published_not_reachable() -> Evidence {
+    let mut e = of_registry();
+    e.artifacts.clear();
+    e.containers.clear();
+    e.unpublished.push(BuiltAlone {
+        name: ArtifactName::new("tool-1.2.3.tar.gz").unwrap(),
+        member: Some("tool-1.2.3/tool".to_owned()),
+        rebuilt: bytes("tool", 4_096),
+        rebuilt_again: Some(bytes("tool", 4_096)),
+    });
+    e.rebuild.varied = vec!["host name `another-host`".to_owned()];
+    e
+}
+
 /// One release for each outcome.
 pub(crate) fn all() -> Vec<(Outcome, Evidence)> {
     vec![
@@ -314,6 +360,7 @@ pub(crate) fn all() -> Vec<(Outcome, Evidence)> {
         (Outcome::Equivalent, equivalent()),
         (Outcome::Undetermined, undetermined()),
         (Outcome::NotBuilt, not_built()),
+        (Outcome::PublishedNotReachable, published_not_reachable()),
         (Outcome::SourceUnavailable, source_unavailable()),
         (Outcome::EnvironmentUnavailable, environment_unavailable()),
     ]

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::classify::artifact_outcome;
 use super::file::{Component, Tool};
-use super::model::{ArtifactPair, Evidence};
+use super::model::{ArtifactPair, Evidence, Index};
+use super::words::Words;
 use crate::attest::provenance::{
-    BUILD_TYPE, BUILDER_ID, BuildDefinition, Builder, ExternalParameters, InternalParameters, PREDICATE_TYPE,
-    Provenance, RunDetails,
+    BUILDER_ID, BuildDefinition, Builder, ExternalParameters, InternalParameters, PREDICATE_TYPE, Provenance,
+    RunDetails, build_type,
 };
 use crate::attest::{SigningKey, WriteError, write_statement};
 use crate::digest::{Digest, DigestSet};
 use crate::statement::predicate::rebuild::{
-    self, ComparedArtifact, DifferenceSummary, NotEstablished, RebuildComparison,
+    self, ComparedArtifact, DifferenceSummary, NotEstablished, RebuildComparison, subject_name,
 };
 use crate::statement::{ResourceDescriptor, Statement, Subject};
 
@@ -39,7 +40,7 @@ pub fn comparison(component: &Component, tool: &Tool) -> Option<Statement<Rebuil
             .collect(),
     };
     let subject = |p: &ArtifactPair| Subject {
-        name: p.name.to_string(),
+        name: subject_name(&p.name, p.member.as_deref()),
         digest: DigestSet::single(p.published.digest.clone()),
     };
     Some(Statement::new(evidence.artifacts.iter().map(subject).collect(), rebuild::PREDICATE_TYPE, predicate))
@@ -54,6 +55,7 @@ fn compared(pair: &ArtifactPair) -> ComparedArtifact {
     }
     ComparedArtifact {
         name: pair.name.clone(),
+        member: pair.member.clone(),
         rebuilt: pair.rebuilt.as_ref().map(|b| DigestSet::single(b.digest.clone())),
         outcome: artifact_outcome(pair),
         differences: causes
@@ -71,13 +73,17 @@ pub fn provenance(component: &Component, tool: &Tool) -> Option<Statement<Proven
         .iter()
         .filter_map(|p| {
             let digest = DigestSet::single(p.rebuilt.as_ref()?.digest.clone());
-            Some(Subject { name: p.name.to_string(), digest })
+            Some(Subject { name: subject_name(&p.name, p.member.as_deref()), digest })
         })
+        .chain(evidence.unpublished.iter().map(|b| Subject {
+            name: subject_name(&b.name, b.member.as_deref()),
+            digest: DigestSet::single(b.rebuilt.digest.clone()),
+        }))
         .collect();
     let build = evidence.environment.build.as_ref().filter(|_| !subject.is_empty())?;
     let predicate = Provenance {
         build_definition: BuildDefinition {
-            build_type: BUILD_TYPE.to_owned(),
+            build_type: build_type(&evidence.release.purl).to_owned(),
             external_parameters: ExternalParameters {
                 release: evidence.release.purl.clone(),
                 lock: evidence.environment.lock.clone().map(DigestSet::single),
@@ -108,16 +114,15 @@ fn dependencies(evidence: &Evidence) -> Vec<ResourceDescriptor> {
         ..ResourceDescriptor::default()
     };
     let vendor = vendor(&evidence.release.purl);
-    let indexes =
-        evidence.indexes.iter().map(|i| descriptor(format!("InRelease of {}", i.suite), None, &i.digest));
+    let words = Words::of(&evidence.release.purl);
+    let named = |i: &Index| descriptor(format!("{}{}", words.index_input, i.suite), None, &i.digest);
+    let indexes = evidence.indexes.iter().map(named);
     let sources = evidence.source.files.iter().map(|f| descriptor(f.name.clone(), None, &f.digest));
     let packages = evidence.environment.packages.iter().map(|p| {
-        let uri = format!(
-            "pkg:deb/{vendor}/{}@{}?arch={}",
-            encoded(&p.name),
-            encoded(&p.version),
-            encoded(&p.architecture)
-        );
+        let uri = p.purl.clone().unwrap_or_else(|| {
+            let (name, version) = (encoded(&p.name), encoded(&p.version));
+            format!("pkg:deb/{vendor}/{name}@{version}?arch={}", encoded(&p.architecture))
+        });
         descriptor(p.name.clone(), Some(uri), &p.digest)
     });
     indexes.chain(sources).chain(packages).collect()
@@ -177,7 +182,8 @@ mod tests {
 
     #[test]
     fn every_outcome_is_stated_and_reads_back() {
-        for (outcome, evidence) in samples::all() {
+        let with_artifacts = |(_, e): &(_, Evidence)| !e.artifacts.is_empty();
+        for (outcome, evidence) in samples::all().into_iter().filter(with_artifacts) {
             let statement = comparison_of(evidence);
             let bytes = statement_bytes(&statement).unwrap();
             assert_eq!(read(&bytes).unwrap(), statement, "{outcome}");
@@ -187,6 +193,17 @@ mod tests {
         let mut none = samples::identical();
         none.artifacts.clear();
         assert!(comparison(&Component::judge(none), &Tool::this()).is_none());
+        let alone = Component::judge(samples::published_not_reachable());
+        assert!(comparison(&alone, &Tool::this()).is_none(), "nothing published, nothing to state about it");
+        let built = provenance(&alone, &Tool::this()).unwrap();
+        assert_eq!(built.subject[0].name, "tool-1.2.3.tar.gz/tool-1.2.3/tool");
+        assert_eq!(
+            built.predicate.build_definition.build_type,
+            "https://reprove.dev/build-type/locked-commands/v1"
+        );
+        let member = comparison_of(samples::of_registry());
+        assert_eq!(member.subject[0].name, "tool-1.2.3.tgz/package/bin/tool");
+        assert_eq!(read(&statement_bytes(&member).unwrap()).unwrap(), member);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What every renderer says first: one row for each stage, with its word.
 
+use super::classify::vouches;
 use super::file::Component;
-use super::model::{BuildResult, Evidence, FileState, Outcome, SourceSignature};
+use super::model::{BuildResult, Evidence, FileState, IndexKind, Outcome, SourceSignature};
 use super::shown::{count, line};
+use super::words::Words;
 use crate::verdict::Verdict;
 
 /// One stage's word with a few details. Text in it is bounded and holds nothing active, but is not
@@ -31,13 +33,14 @@ pub(super) fn source(evidence: &Evidence, chars_max: usize) -> Row {
     let with = |state| files.iter().filter(|f| f.state == state).count();
     let (missing, other, unseen) =
         (with(FileState::Missing), with(FileState::Mismatched), with(FileState::NotLooked));
-    let vouched = !evidence.indexes.is_empty() && evidence.indexes.iter().all(|i| !i.signed_by.is_empty());
+    let vouched = !evidence.indexes.is_empty() && evidence.indexes.iter().all(vouches);
+    let signed = evidence.indexes.iter().all(|i| i.kind == IndexKind::Signed);
     let (word, verdict) = if files.is_empty() || missing + other > 0 {
         ("unavailable", Verdict::Inconclusive)
     } else if unseen > 0 {
         ("not obtained", Verdict::Inconclusive)
     } else if vouched {
-        ("authenticated", Verdict::Pass)
+        (if signed { "authenticated" } else { "as locked" }, Verdict::Pass)
     } else {
         ("not vouched for", Verdict::Inconclusive)
     };
@@ -53,7 +56,8 @@ pub(super) fn source(evidence: &Evidence, chars_max: usize) -> Row {
 
 pub(super) fn environment(evidence: &Evidence) -> Row {
     let environment = &evidence.environment;
-    let packages = count(environment.packages.len(), "package", "packages");
+    let words = Words::of(&evidence.release.purl);
+    let packages = count(environment.packages.len(), words.inputs.0, words.inputs.1);
     let (word, verdict, detail) = if environment.lock.is_none() {
         ("not resolved", Verdict::Inconclusive, "no lock".to_owned())
     } else if environment.missing.is_empty() {
@@ -103,15 +107,14 @@ pub(super) fn rebuild(evidence: &Evidence, chars_max: usize) -> Row {
 }
 
 pub(super) fn comparison(component: &Component) -> Row {
-    let pairs = &component.evidence().artifacts;
+    let (pairs, alone) = (&component.evidence().artifacts, &component.evidence().unpublished);
     let outcome = component.outcome();
-    let compared =
-        !matches!(outcome, Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt);
+    let compared = outcome.is_compared();
     let detail = if compared {
         let identical = pairs.iter().filter(|p| super::artifact_outcome(p) == Outcome::Identical).count();
         format!("{identical} of {} identical byte for byte", count(pairs.len(), "artifact", "artifacts"))
     } else {
-        format!("{} not compared", count(pairs.len(), "artifact", "artifacts"))
+        format!("{} not compared", count(pairs.len() + alone.len(), "artifact", "artifacts"))
     };
     let word = if compared { outcome.word() } else { "not made" };
     Row { label: "comparison", word, verdict: outcome.verdict(), detail }
@@ -132,12 +135,17 @@ pub(super) fn signatures(evidence: &Evidence, chars_max: usize) -> Row {
             ("not relied on", Verdict::Inconclusive, format!("source: {reason}"))
         }
         SourceSignature::Refuted { reason } => ("refuted", Verdict::Fail, format!("source: {reason}")),
+        SourceSignature::NotOffered { .. } => {
+            ("verified", Verdict::Pass, "source: none is offered".to_owned())
+        }
         SourceSignature::Absent {} => ("absent", Verdict::Inconclusive, "source: no signature".to_owned()),
         SourceSignature::NotChecked { reason } => {
             ("not checked", Verdict::Inconclusive, format!("source: {reason}"))
         }
     };
-    let word = if evidence.indexes.is_empty() || vouched < evidence.indexes.len() {
+    let word = if evidence.indexes.iter().any(|i| i.kind == IndexKind::Unsigned) && word == "verified" {
+        "as locked"
+    } else if evidence.indexes.is_empty() || !evidence.indexes.iter().all(vouches) {
         if word == "refuted" { word } else { "not vouched for" }
     } else {
         word

@@ -119,6 +119,51 @@ fn an_explanation_that_is_not_whole_explains_nothing() {
 }
 
 #[test]
+fn a_registry_s_release_is_judged_by_its_members_and_by_what_its_archive_says_of_them() {
+    let gaps = |e: &Evidence| -> Vec<String> {
+        Component::judge(e.clone()).judgement().not_established.iter().map(|g| g.code.clone()).collect()
+    };
+    let good = samples::of_registry();
+    assert_eq!(Component::judge(good.clone()).verdict(), Verdict::Pass);
+    assert_eq!(gaps(&good), ["archive-not-reproduced", "source-author-not-signed"]);
+    let cases: &[(&str, Outcome, Verdict, Change)] = &[
+        ("index-not-vouched", Outcome::Identical, Verdict::Inconclusive, |e| e.indexes[0].signed_by.clear()),
+        ("archive-differs", Outcome::Different, Verdict::Fail, |e| {
+            e.containers[0].differences[0].cause = crate::compare::Cause::FileMode;
+            e.containers[0].differences[0].tier = crate::compare::Cause::FileMode.tier();
+        }),
+        ("member-not-expected", Outcome::Different, Verdict::Fail, |e| {
+            let mut extra = samples::pair("tool-1.2.3.tgz", 10);
+            extra.member = Some("package/install.js".to_owned());
+            extra.rebuilt = None;
+            extra.differences =
+                vec![samples::difference("", crate::compare::Cause::MemberRemoved, None, None)];
+            e.artifacts.push(extra);
+        }),
+        ("published-not-reachable", Outcome::PublishedNotReachable, Verdict::Inconclusive, |e| {
+            *e = samples::published_not_reachable();
+        }),
+        ("build-unstable", Outcome::Unstable, Verdict::Inconclusive, |e| {
+            *e = samples::published_not_reachable();
+            e.artifacts.clear();
+            e.unpublished[0].rebuilt_again = Some(samples::bytes("other", 1));
+        }),
+    ];
+    for (code, outcome, verdict, change) in cases {
+        let mut evidence = good.clone();
+        change(&mut evidence);
+        let component = Component::judge(evidence);
+        assert_eq!((component.outcome(), component.verdict()), (*outcome, *verdict), "{code}");
+        assert!(component.judgement().blocks.iter().any(|b| b.code == *code), "{code}");
+    }
+    let mut unsigned = good;
+    unsigned.indexes[0].signed_by.clear();
+    unsigned.indexes[0].kind = IndexKind::Unsigned;
+    assert_eq!(Component::judge(unsigned.clone()).verdict(), Verdict::Pass, "the lock pins what it said");
+    assert!(gaps(&unsigned).contains(&"index-not-signed".to_owned()));
+}
+
+#[test]
 fn identical_bytes_stay_identical_when_the_second_build_varies() {
     let mut evidence = samples::identical();
     evidence.artifacts[0].rebuilt_again = Some(samples::bytes("again", 1));

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use super::classify::{Class, artifact_outcome};
 use super::file::{Component, Report};
-use super::model::{ArtifactPair, Outcome};
+use super::model::{ArtifactPair, Bytes, Outcome};
 use super::shown::{bytes, count, line};
 use super::summary;
+use crate::compare::Difference;
 use crate::digest::Digest;
 use crate::limits::report::ReportLimits;
 use crate::verdict::Verdict;
@@ -106,12 +107,21 @@ impl Painter {
         if let Some(seconds) = report.run().and_then(|r| r.build_seconds.get(&release.key())) {
             let _ = writeln!(out, "  {:<13}{} min {:02} s", "build time", seconds / 60, seconds % 60);
         }
-        let compared = !matches!(
-            component.outcome(),
-            Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt
-        );
         for pair in &evidence.artifacts {
-            self.artifact(out, pair, compared);
+            self.artifact(out, pair, component.outcome().is_compared());
+        }
+        for built in &evidence.unpublished {
+            let word = self.paint("not compared", Verdict::Inconclusive);
+            let _ = writeln!(out, "\n  {}  {word}", self.text(&built.label()));
+            self.side(out, "rebuilt", &built.rebuilt);
+            if let Some(again) = &built.rebuilt_again {
+                self.side(out, "and again", again);
+            }
+        }
+        for archive in &evidence.containers {
+            let _ = writeln!(out, "\n  {}  the archive itself", self.text(archive.name.as_str()));
+            self.side(out, "published", &archive.published);
+            self.differences(out, &archive.differences);
         }
         let judgement = component.judgement();
         if !judgement.blocks.is_empty() {
@@ -160,29 +170,29 @@ impl Painter {
         let outcome = artifact_outcome(pair);
         let word =
             if compared { self.paint(outcome.word(), outcome.verdict()) } else { "not compared".to_owned() };
-        let _ = writeln!(out, "\n  {}  {word}", self.text(pair.name.as_str()));
-        let _ = writeln!(
-            out,
-            "    published  {}  {}",
-            self.digest(&pair.published.digest),
-            bytes(pair.published.len_bytes)
-        );
+        let _ = writeln!(out, "\n  {}  {word}", self.text(&pair.label()));
+        self.side(out, "published", &pair.published);
         if let Some(rebuilt) = &pair.rebuilt {
-            let _ = writeln!(
-                out,
-                "    rebuilt    {}  {}",
-                self.digest(&rebuilt.digest),
-                bytes(rebuilt.len_bytes)
-            );
+            self.side(out, "rebuilt", rebuilt);
         }
         if let Some(again) = pair.rebuilt_again.as_ref().filter(|a| Some(*a) != pair.rebuilt.as_ref()) {
-            let _ =
-                writeln!(out, "    and again  {}  {}", self.digest(&again.digest), bytes(again.len_bytes));
+            self.side(out, "and again", again);
         }
         if outcome == Outcome::Identical {
             return;
         }
-        for difference in pair.differences.iter().take(DIFFERENCES_TOLD) {
+        self.differences(out, &pair.differences);
+        for stop in &pair.limits {
+            let _ = writeln!(out, "    stopped at {}: {}", self.text(&stop.path), self.text(&stop.detail));
+        }
+    }
+
+    fn side(&self, out: &mut String, what: &str, side: &Bytes) {
+        let _ = writeln!(out, "    {what:<9}  {}  {}", self.digest(&side.digest), bytes(side.len_bytes));
+    }
+
+    fn differences(&self, out: &mut String, all: &[Difference]) {
+        for difference in all.iter().take(DIFFERENCES_TOLD) {
             let place = match &difference.field {
                 Some(field) => format!("{} [{field}]", difference.path),
                 None => difference.path.clone(),
@@ -199,10 +209,7 @@ impl Painter {
                 }
             }
         }
-        rest(out, pair.differences.len(), DIFFERENCES_TOLD, "more differences");
-        for stop in &pair.limits {
-            let _ = writeln!(out, "    stopped at {}: {}", self.text(&stop.path), self.text(&stop.detail));
-        }
+        rest(out, all.len(), DIFFERENCES_TOLD, "more differences");
     }
 
     fn table(&self, out: &mut String, report: &Report) {

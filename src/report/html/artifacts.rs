@@ -7,19 +7,20 @@ use crate::compare::{Cause, Difference};
 use crate::limits::report::ReportLimits;
 use crate::report::classify::{Class, artifact_outcome};
 use crate::report::file::Component;
-use crate::report::model::{ArtifactPair, Outcome};
+use crate::report::model::{ArtifactPair, BuiltAlone, Container, Outcome};
 use crate::report::shown::{bytes, count};
 use crate::verdict::Verdict;
 
 /// Whether anything of this release was compared.
 pub(super) const fn compared(outcome: Outcome) -> bool {
-    !matches!(outcome, Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable | Outcome::NotBuilt)
+    outcome.is_compared()
 }
 
 pub(super) fn section(page: &mut Html, component: &Component, limits: &ReportLimits) {
     let pairs = &component.evidence().artifacts;
     page.raw("<section id=\"artifacts\" aria-labelledby=\"h-artifacts\">\n<h2 id=\"h-artifacts\">Artifacts: published beside rebuilt</h2>\n");
-    if pairs.is_empty() {
+    let alone = &component.evidence().unpublished;
+    if pairs.is_empty() && alone.is_empty() {
         page.raw("<p>No published artifact is defined for this release; nothing was compared.</p>\n");
     }
     let was_compared = compared(component.outcome());
@@ -28,6 +29,12 @@ pub(super) fn section(page: &mut Html, component: &Component, limits: &ReportLim
     }
     for pair in pairs {
         artifact(page, pair, was_compared, limits);
+    }
+    for built in alone {
+        built_alone(page, built);
+    }
+    for archive in &component.evidence().containers {
+        container(page, archive, limits);
     }
     page.raw("</section>\n");
 }
@@ -47,7 +54,7 @@ fn matrix(page: &mut Html, pairs: &[ArtifactPair], was_compared: bool) {
     for pair in pairs {
         let (word, verdict) = word(pair, was_compared);
         let rebuilt = pair.rebuilt.as_ref().map_or_else(|| "none".to_owned(), |b| bytes(b.len_bytes));
-        page.within("<tr><th scope=\"row\"><code>", pair.name.as_str(), "</code></th>")
+        page.within("<tr><th scope=\"row\"><code>", &pair.label(), "</code></th>")
             .within("<td data-label=\"published\">", &bytes(pair.published.len_bytes), "</td>")
             .within("<td data-label=\"rebuilt\">", &rebuilt, "</td><td>")
             .badge(word, verdict)
@@ -60,7 +67,7 @@ fn artifact(page: &mut Html, pair: &ArtifactPair, was_compared: bool, limits: &R
     let (word, verdict) = word(pair, was_compared);
     page.within(
         "<article class=\"card\">\n<div class=\"cardhead\"><h3><code>",
-        pair.name.as_str(),
+        &pair.label(),
         "</code></h3>",
     )
     .badge(word, verdict)
@@ -97,28 +104,71 @@ fn artifact(page: &mut Html, pair: &ArtifactPair, was_compared: bool, limits: &R
     page.raw("</article>\n");
 }
 
-fn differences(page: &mut Html, pair: &ArtifactPair, limits: &ReportLimits) {
-    if !pair.differences.is_empty() {
-        by_cause(page, &pair.differences);
-        page.within(
-            "<details open><summary>Each difference <span class=\"soft\">",
-            &count(pair.differences.len(), "place", "places"),
-            "</span></summary><div class=\"inner\">\n<ol class=\"plain diffs\">\n",
-        );
-        for d in pair.differences.iter().take(limits.differences_max) {
-            difference(page, d);
-        }
-        page.raw("</ol>\n");
-        let left = pair.differences.len().saturating_sub(limits.differences_max);
-        if left > 0 {
-            page.within(
-                "<p class=\"soft\">Cut here: ",
-                &count(left, "more difference is", "more differences are"),
-                " in the JSON.</p>\n",
+/// What was built with nothing published beside it.
+fn built_alone(page: &mut Html, built: &BuiltAlone) {
+    page.within(
+        "<article class=\"card\">\n<div class=\"cardhead\"><h3><code>",
+        &built.label(),
+        "</code></h3>",
+    )
+    .badge("not compared", Verdict::Inconclusive)
+    .raw("</div>\n<dl>\n<dt>published</dt><dd><span class=\"soft\">not reachable</span></dd>\n");
+    for (what, side) in [("rebuilt", Some(&built.rebuilt)), ("rebuilt again", built.rebuilt_again.as_ref())] {
+        if let Some(side) = side {
+            let other = (what != "rebuilt").then_some(&built.rebuilt.digest);
+            page.raw("<dt>").raw(what).raw("</dt><dd>").digest(&side.digest, other).within(
+                "<span class=\"len\">",
+                &bytes(side.len_bytes),
+                "</span></dd>\n",
             );
         }
-        page.raw("</div></details>\n");
     }
+    page.raw("</dl>\n</article>\n");
+}
+
+/// An archive whose members are compared above.
+fn container(page: &mut Html, archive: &Container, limits: &ReportLimits) {
+    page.within(
+        "<article class=\"card\">\n<div class=\"cardhead\"><h3><code>",
+        archive.name.as_str(),
+        "</code>: the archive itself</h3></div>\n<dl>\n<dt>published</dt><dd>",
+    )
+    .digest(&archive.published.digest, None)
+    .within("<span class=\"len\">", &bytes(archive.published.len_bytes), "</span></dd>\n</dl>\n");
+    if archive.differences.is_empty() {
+        page.raw("<p>Nothing in its headers differs from an archive of ours with the same members.</p>\n");
+    }
+    listed(page, &archive.differences, limits);
+    page.raw("</article>\n");
+}
+
+fn listed(page: &mut Html, all: &[Difference], limits: &ReportLimits) {
+    if all.is_empty() {
+        return;
+    }
+    by_cause(page, all);
+    page.within(
+        "<details open><summary>Each difference <span class=\"soft\">",
+        &count(all.len(), "place", "places"),
+        "</span></summary><div class=\"inner\">\n<ol class=\"plain diffs\">\n",
+    );
+    for d in all.iter().take(limits.differences_max) {
+        difference(page, d);
+    }
+    page.raw("</ol>\n");
+    let left = all.len().saturating_sub(limits.differences_max);
+    if left > 0 {
+        page.within(
+            "<p class=\"soft\">Cut here: ",
+            &count(left, "more difference is", "more differences are"),
+            " in the JSON.</p>\n",
+        );
+    }
+    page.raw("</div></details>\n");
+}
+
+fn differences(page: &mut Html, pair: &ArtifactPair, limits: &ReportLimits) {
+    listed(page, &pair.differences, limits);
     if artifact_outcome(pair) == Outcome::Equivalent {
         page.raw("<p>Normalizations under which both sides are equal: ");
         for (i, pass) in pair.passes.iter().enumerate() {

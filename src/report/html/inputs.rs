@@ -2,9 +2,11 @@
 
 use super::page::Html;
 use crate::limits::report::ReportLimits;
-use crate::report::model::{BuildResult, Evidence, FileState, SourceSignature};
+use crate::report::classify::vouches;
+use crate::report::model::{BuildResult, Evidence, FileState, IndexKind, SourceSignature};
 use crate::report::shown::{bytes, count};
 use crate::report::summary;
+use crate::report::words::Words;
 use crate::verdict::Verdict;
 
 pub(super) fn source(page: &mut Html, evidence: &Evidence, limits: &ReportLimits) {
@@ -15,7 +17,8 @@ pub(super) fn source(page: &mut Html, evidence: &Evidence, limits: &ReportLimits
         .badge(row.word, row.verdict)
         .raw("</div>\n<dl>\n<dt>signature</dt><dd>");
     signature(page, &source.signature);
-    page.raw("</dd>\n</dl>\n<table>\n<caption>Files, as the signed index announces them</caption>\n")
+    let words = Words::of(&evidence.release.purl);
+    page.within("</dd>\n</dl>\n<table>\n<caption>", words.files, "</caption>\n")
         .raw("<thead><tr><th scope=\"col\">File</th><th scope=\"col\">Obtained</th><th scope=\"col\">Digest</th></tr></thead>\n<tbody>\n");
     for file in source.files.iter().take(limits.inputs_max) {
         let verdict = if file.state == FileState::Checked { Verdict::Pass } else { Verdict::Inconclusive };
@@ -28,19 +31,33 @@ pub(super) fn source(page: &mut Html, evidence: &Evidence, limits: &ReportLimits
     }
     page.raw("</tbody></table>\n</div>\n");
     cut(page, source.files.len(), limits.inputs_max);
-    let vouched = evidence.indexes.iter().all(|i| !i.signed_by.is_empty());
+    let vouched = evidence.indexes.iter().all(vouches);
     page.raw(if vouched { "<details>" } else { "<details open>" })
-        .within("<summary>Signed indexes <span class=\"soft\">", &count(evidence.indexes.len(), "index", "indexes"), "</span></summary><div class=\"inner\">\n")
-        .raw("<table>\n<caption>They announce the source, the build inputs and the published artifacts</caption>\n")
-        .raw("<thead><tr><th scope=\"col\">Suite</th><th scope=\"col\">Signatures verified</th><th scope=\"col\">Digest</th></tr></thead>\n<tbody>\n");
+        .within("<summary>", words.indexes, " <span class=\"soft\">")
+        .within(
+            "",
+            &count(evidence.indexes.len(), "index", "indexes"),
+            "</span></summary><div class=\"inner\">\n",
+        )
+        .within("<table>\n<caption>", words.announced, "</caption>\n")
+        .within("<thead><tr><th scope=\"col\">", words.index, "</th>")
+        .raw(
+            "<th scope=\"col\">Signatures verified</th><th scope=\"col\">Digest</th></tr></thead>\n<tbody>\n",
+        );
     for index in evidence.indexes.iter().take(limits.inputs_max) {
         page.within("<tr><th scope=\"row\">", &index.suite, "").within(
             "<small>",
             &index.date,
             "</small></th><td>",
         );
-        if index.signed_by.is_empty() {
-            page.badge("none", Verdict::Inconclusive);
+        match (index.signed_by.is_empty(), index.kind) {
+            (false, _) => {}
+            (true, IndexKind::Signed) => {
+                page.badge("none", Verdict::Inconclusive);
+            }
+            (true, IndexKind::Unsigned) => {
+                page.raw("<span class=\"soft\">nobody signs it</span>");
+            }
         }
         for key in &index.signed_by {
             page.within("<small><code>", key, "</code></small>");
@@ -83,6 +100,9 @@ fn signature(page: &mut Html, signature: &SourceSignature) {
         }
         SourceSignature::Absent {} => {
             page.badge("absent", Verdict::Inconclusive);
+        }
+        SourceSignature::NotOffered { reason } => {
+            page.within("<span class=\"soft\">not offered</span> <span class=\"len\">", reason, "</span>");
         }
         SourceSignature::NotChecked { reason } => {
             page.badge("not checked", Verdict::Inconclusive).within(
@@ -156,8 +176,10 @@ pub(super) fn build(page: &mut Html, evidence: &Evidence, limits: &ReportLimits)
         }
         page.raw("</dl></div></details>\n");
     }
-    page.within("<details><summary>Every package of the build environment <span class=\"soft\">", &count(environment.packages.len(), "package", "packages"), "</span></summary><div class=\"inner\">\n")
-        .raw("<table>\n<caption>Root file system of the sandbox, unpacked without running any package&#39;s scripts</caption>\n<thead><tr><th scope=\"col\">Package</th><th scope=\"col\">Digest of the file</th></tr></thead>\n<tbody>\n");
+    let words = Words::of(&evidence.release.purl);
+    let many = count(environment.packages.len(), words.inputs.0, words.inputs.1);
+    page.raw("<details><summary>").raw(words.environment).within(" <span class=\"soft\">", &many, "</span></summary><div class=\"inner\">\n")
+        .raw("<table>\n<caption>").raw(words.environment_caption).raw("</caption>\n<thead><tr><th scope=\"col\">Package</th><th scope=\"col\">Digest of the file</th></tr></thead>\n<tbody>\n");
     for package in environment.packages.iter().take(limits.inputs_max) {
         page.within("<tr><th scope=\"row\">", &package.name, "")
             .within(

@@ -121,7 +121,7 @@ pub fn render(component: &Component, tool: &Tool, limits: &ReportLimits) -> Stri
     page.into_page(&format!("{} {}: {}", release.component, release.version, component.outcome()), tool)
 }
 
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 11] = [
     ("identical", "every published byte equals the rebuilt one; the only word that can pass"),
     ("recorded inputs only", "only the record of what the build used differs; not identical"),
     (
@@ -132,9 +132,13 @@ const WORDS: [(&str, &str); 10] = [
     ("different", "the bytes differ in another way"),
     ("unstable", "our own two builds disagree, so that a difference accuses nobody"),
     ("undetermined", "the bytes differ, and the comparison had to stop before it could say where"),
+    (
+        "published artifact not reachable",
+        "it was built, but what was published could not be had, so that nothing could be compared",
+    ),
     ("not built", "the build failed or left no artifact to compare"),
     ("environment unavailable", "the locked inputs of the build could not be had"),
-    ("source unavailable", "the source could not be had as the signed index announces it"),
+    ("source unavailable", "the source could not be had as it is announced"),
 ];
 
 fn verdict_box(page: &mut Html, word: &str, verdict: Verdict, why: &str) {

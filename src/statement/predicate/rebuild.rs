@@ -43,6 +43,9 @@ pub enum Outcome {
     /// The build failed, or left no artifact to compare.
     #[serde(rename = "not built")]
     NotBuilt,
+    /// It was built, but what was published could not be had, so that nothing could be compared.
+    #[serde(rename = "published artifact not reachable")]
+    PublishedNotReachable,
     /// The comparison had to stop before it could say what differs.
     #[serde(rename = "undetermined")]
     Undetermined,
@@ -66,11 +69,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, worst first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Different,
         Self::SourceUnavailable,
         Self::EnvironmentUnavailable,
         Self::NotBuilt,
+        Self::PublishedNotReachable,
         Self::Undetermined,
         Self::Unstable,
         Self::Equivalent,
@@ -86,6 +90,7 @@ impl Outcome {
             Self::SourceUnavailable => "source unavailable",
             Self::EnvironmentUnavailable => "environment unavailable",
             Self::NotBuilt => "not built",
+            Self::PublishedNotReachable => "published artifact not reachable",
             Self::Undetermined => "undetermined",
             Self::Unstable => "unstable",
             Self::Equivalent => "equivalent",
@@ -103,12 +108,24 @@ impl Outcome {
             Self::SourceUnavailable
             | Self::EnvironmentUnavailable
             | Self::NotBuilt
+            | Self::PublishedNotReachable
             | Self::Undetermined
             | Self::Unstable
             | Self::Equivalent
             | Self::IdentifiersOnly
             | Self::RecordedInputsOnly => Verdict::Inconclusive,
         }
+    }
+
+    /// Whether anything was compared.
+    pub const fn is_compared(self) -> bool {
+        !matches!(
+            self,
+            Self::SourceUnavailable
+                | Self::EnvironmentUnavailable
+                | Self::NotBuilt
+                | Self::PublishedNotReachable
+        )
     }
 
     /// Whether bytes differ only where named, explained values are (exit code 5).
@@ -168,8 +185,11 @@ impl Tool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ComparedArtifact {
-    /// The subject's name.
+    /// The subject's name, or the archive that the subject is a member of.
     pub name: ArtifactName,
+    /// The subject's name within that archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
     /// Digests of what our build gave; none when it gave nothing.
     pub rebuilt: Option<DigestSet>,
     /// In one phrase.
@@ -198,6 +218,11 @@ pub struct NotEstablished {
     pub code: String,
     /// One sentence.
     pub text: String,
+}
+
+/// A subject's name: the artifact's, and for a member of an archive `<archive>/<member>`.
+pub fn subject_name(name: &ArtifactName, member: Option<&str>) -> String {
+    member.map_or_else(|| name.to_string(), |member| format!("{name}/{member}"))
 }
 
 #[derive(Deserialize)]
@@ -252,11 +277,9 @@ fn check(file: &ClosedStatement) -> Result<(), RebuildStatementError> {
         return contradiction("it has not one artifact for each subject");
     }
     for (subject, artifact) in file.subject.iter().zip(&predicate.artifacts) {
-        if subject.name != artifact.name.as_str() {
-            return contradiction(&format!(
-                "subject `{}` stands beside artifact `{}`",
-                subject.name, artifact.name
-            ));
+        let name = subject_name(&artifact.name, artifact.member.as_deref());
+        if subject.name != name {
+            return contradiction(&format!("subject `{}` stands beside artifact `{name}`", subject.name));
         }
         let equal =
             artifact.rebuilt.as_ref().is_some_and(|r| r.agreement(&subject.digest) == Agreement::Same);
