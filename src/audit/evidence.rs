@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use crate::rebuild::{ClockVariation, Outcome, Rebuild};
+use crate::rebuild::{COMPILER_CONFIGURATION, ClockVariation, Outcome, Rebuild};
 use crate::report::{
     BuildResult, Evidence, FileState, Index, IndexKind, Signer, SourceFile, SourceSignature,
 };
@@ -106,14 +106,8 @@ pub(super) fn of_rebuild(evidence: &mut Evidence, rebuild: &Rebuild, work_dir: &
     if !rebuild.completed() {
         evidence.rebuild.log_tail = log_tail(&rebuild.log_path(work_dir));
     }
-    let toolchain = &rebuild.toolchain;
-    let map = &mut evidence.environment.toolchain;
-    map.insert("vendor".to_owned(), toolchain.vendor.clone());
-    map.insert("compiler".to_owned(), toolchain.compiler.clone());
-    map.insert("build flags".to_owned(), toolchain.build_flags.join("; "));
-    if let Some(go) = &toolchain.go {
-        map.insert("go".to_owned(), go.clone());
-    }
+    let told = rebuild.toolchain.iter().filter(|(name, _)| *name != COMPILER_CONFIGURATION);
+    evidence.environment.toolchain.extend(told.map(|(name, said)| (name.clone(), said.clone())));
     if let Some(build) = &mut evidence.environment.build {
         build.env.clone_from(&rebuild.env);
     }

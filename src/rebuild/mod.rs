@@ -18,9 +18,11 @@
 
 mod collect;
 mod error;
+mod folder;
 mod log;
 pub mod sandbox;
 mod stage;
+mod steps;
 mod toolchain;
 mod varied;
 
@@ -30,7 +32,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use error::RebuildError;
-pub use toolchain::Toolchain;
+pub use toolchain::COMPILER_CONFIGURATION;
+use toolchain::Toolchain;
 pub use varied::{ClockVariation, Stability, Unstable, Variation, rebuild_varied};
 
 use crate::artifact::{Artifact, ArtifactName, Rebuilt};
@@ -143,8 +146,8 @@ pub struct Rebuild {
     pub outcome: Outcome,
     /// The steps that were run, in order.
     pub steps: Vec<Step>,
-    /// The toolchain's own account of itself.
-    pub toolchain: Toolchain,
+    /// The toolchain's own account of itself, by name.
+    pub toolchain: std::collections::BTreeMap<String, String>,
     /// The environment that the commands got.
     pub env: std::collections::BTreeMap<String, String>,
     /// Values from the published artifact that were replayed.

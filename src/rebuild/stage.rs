@@ -6,25 +6,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::collect::{find, open_folder, prepend, take};
+use super::folder::{BUILD, LOG, RESULT, begin, claim, clear, create, plain, readable, store};
 use super::log::Log;
-use super::sandbox::{self, Mount, Network, Outcome as RunOutcome, Output, Spec, Usage};
+use super::sandbox::{self, Mount, Network, Output, Spec};
+use super::steps::Steps;
 use super::varied::{ClockVariation, Variation};
-use super::{ARTIFACTS, Kept, Outcome, REBUILD_SCHEMA, Rebuild, RebuildError, Request, Step, Toolchain};
-use crate::artifact::ArtifactName;
+use super::{ARTIFACTS, Kept, Outcome, REBUILD_SCHEMA, Rebuild, RebuildError, Request, Toolchain};
 use crate::digest::{Algorithm, Digest, DigestSet, hash_file};
 use crate::environment::lock::Lock;
 use crate::event::{Event, Observer, Stage};
 
-/// The writable folder inside.
-const BUILD: &str = "/build";
 /// Where the source files are inside.
 const SOURCES: &str = "/build/source-package";
 /// The clock that the second build preloads.
 const CLOCK: &str = "/build/clock.so";
 const CLOCK_SOURCE: &str = include_str!("clock.c");
 
-const LOG: &str = "build.log";
-const RESULT: &str = "rebuild.json";
 /// Bytes of a stored result: some thousand artifacts and build flags of a few KiB each.
 const RESULT_BYTES_MAX: u64 = 64 << 20;
 
@@ -32,11 +29,7 @@ const RESULT_BYTES_MAX: u64 = 64 << 20;
 struct Work<'a> {
     request: &'a Request<'a>,
     variation: Variation,
-    spec: Spec,
-    observer: &'a dyn Observer,
-    log: Log<'a>,
-    steps: Vec<Step>,
-    usage: Usage,
+    run: Steps<'a>,
 }
 
 /// Rebuilds under the given circumstances.
@@ -49,29 +42,21 @@ pub(super) fn run(
     observer.event(&Event::Started { stage: Stage::Rebuild, what: &lock.purl });
     let dsc = check(lock)?;
     let work_dir = request.work_dir;
-    fs::create_dir_all(work_dir).map_err(RebuildError::disk("create", work_dir))?;
-    let guard_path = work_dir.join("in-use");
-    let guard = fs::File::create(&guard_path).map_err(RebuildError::disk("create", &guard_path))?;
-    guard.try_lock().map_err(|error| match error {
-        fs::TryLockError::WouldBlock => RebuildError::InUse { path: work_dir.to_path_buf() },
-        fs::TryLockError::Error(source) => RebuildError::disk("lock", &guard_path)(source),
-    })?;
+    let _guard = claim(work_dir)?;
     let build_dir = work_dir.join("build");
     let spec = spec(request, variation, &build_dir)?;
     prepare(request, &spec, &build_dir)?;
 
     let log_path = work_dir.join(LOG);
     let log = Log::create(&log_path, observer).map_err(RebuildError::disk("create", &log_path))?;
-    let variation = variation.clone();
-    let mut work =
-        Work { request, variation, spec, observer, log, steps: Vec::new(), usage: Usage::default() };
-    let toolchain = Toolchain::ask(&work.spec, request.limits.answer_bytes_max)?;
+    let run = Steps::new(spec, request.limits, log, observer);
+    let mut work = Work { request, variation: variation.clone(), run };
+    let toolchain = Toolchain::ask(&work.run.spec, request.limits.answer_bytes_max)?;
     let outcome = work.build(dsc, &build_dir)?;
-    let env = work.spec.env.clone();
 
     let (artifacts, buildinfo) = collect(request, &work.variation, &build_dir)?;
-    clear(&build_dir, &work.spec)?;
-    let Work { variation, log, steps, usage, .. } = work;
+    clear(&build_dir, &work.run.spec)?;
+    let Work { variation, run: Steps { spec, log, done, usage, .. }, .. } = work;
     log.finish().map_err(RebuildError::disk("write", &log_path))?;
     let (digest, len_bytes) =
         hash_file(Algorithm::Sha256, &log_path).map_err(RebuildError::disk("read", &log_path))?;
@@ -81,9 +66,9 @@ pub(super) fn run(
         lock: identity(lock)?,
         variation,
         outcome,
-        steps,
-        toolchain,
-        env,
+        steps: done,
+        toolchain: toolchain.account(),
+        env: spec.env,
         observations: lock.observations.clone(),
         artifacts,
         buildinfo,
@@ -136,18 +121,9 @@ fn spec(request: &Request<'_>, variation: &Variation, build_dir: &Path) -> Resul
 
 /// Makes the work folder anew, with copies of the source files in it.
 fn prepare(request: &Request<'_>, spec: &Spec, build_dir: &Path) -> Result<(), RebuildError> {
-    let work_dir = request.work_dir;
-    remove_file(&work_dir.join(RESULT))?;
-    clear(build_dir, spec)?;
-    let artifacts = work_dir.join(ARTIFACTS);
-    if artifacts.exists() {
-        fs::remove_dir_all(&artifacts).map_err(RebuildError::disk("remove", &artifacts))?;
-    }
+    begin(request.work_dir, build_dir, spec)?;
     let sources = build_dir.join(SOURCES.trim_start_matches("/build/"));
-    for folder in [&artifacts, build_dir, &sources] {
-        fs::create_dir(folder).map_err(RebuildError::disk("create", folder))?;
-        readable(folder, 0o755)?;
-    }
+    create(&sources)?;
     for (name, from) in request.sources {
         let to = sources.join(plain(name)?.as_str());
         fs::copy(from, &to).map_err(RebuildError::disk("copy a source file to", &to))?;
@@ -158,19 +134,12 @@ fn prepare(request: &Request<'_>, spec: &Spec, build_dir: &Path) -> Result<(), R
     readable(&clock, 0o644)
 }
 
-/// Whatever the caller's umask: inside it is another user who reads.
-fn readable(path: &Path, mode: u32) -> Result<(), RebuildError> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-        .map_err(RebuildError::disk("make readable", path))
-}
-
 impl Work<'_> {
     /// Unpacks and builds. The end of the first step that does not succeed is the end of all.
     fn build(&mut self, dsc: &str, build_dir: &Path) -> Result<Outcome, RebuildError> {
         let path = self.variation.path.clone();
         let parent = path.rsplit_once('/').map_or(BUILD, |(parent, _)| parent).to_owned();
-        self.spec.work_dir = BUILD.into();
+        self.run.spec.work_dir = BUILD.into();
         let dsc = format!("{SOURCES}/{dsc}");
         let unpack: [(&str, &[&str]); 2] = [
             ("prepare", &["mkdir", "-p", &parent]),
@@ -178,7 +147,7 @@ impl Work<'_> {
             ("unpack", &["dpkg-source", "--no-check", "--no-copy", "--extract", &dsc, &path]),
         ];
         for (name, argv) in unpack {
-            if let Some(end) = self.step(name, argv.iter().map(|&word| word.to_owned()).collect())? {
+            if let Some(end) = self.run.step(name, argv.iter().map(|&word| word.to_owned()).collect())? {
                 return Ok(end);
             }
         }
@@ -191,11 +160,11 @@ impl Work<'_> {
         if let ClockVariation::Ahead(shift) = self.variation.clock {
             self.shift_clock(shift)?;
         }
-        self.spec.work_dir = path.into();
+        self.run.spec.work_dir = path.into();
         for argv in &self.request.lock.build.commands {
             let program = argv.first().map(String::as_str).unwrap_or_default();
             let name = program.rsplit('/').next().unwrap_or_default().to_owned();
-            if let Some(end) = self.step(&name, argv.clone())? {
+            if let Some(end) = self.run.step(&name, argv.clone())? {
                 return Ok(end);
             }
         }
@@ -208,53 +177,22 @@ impl Work<'_> {
         let source = format!("{SOURCES}/clock.c");
         let argv = ["gcc", "-shared", "-fPIC", "-O2", &shift, "-o", CLOCK, &source];
         let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
-        let made = match self.step("clock", argv) {
+        let made = match self.run.step("clock", argv) {
             Ok(end) => end.is_none(),
             Err(RebuildError::Sandbox(sandbox::SandboxError::Exec { .. })) => false,
             Err(error) => return Err(error),
         };
         if made {
             // `fakeroot` keeps what is preloaded already.
-            self.spec.env.insert("LD_PRELOAD".to_owned(), CLOCK.to_owned());
+            self.run.spec.env.insert("LD_PRELOAD".to_owned(), CLOCK.to_owned());
         } else {
             self.variation.clock = ClockVariation::NotVaried;
-            self.observer.event(&Event::Note {
+            self.run.observer.event(&Event::Note {
                 stage: Stage::Rebuild,
                 text: "the clock could not be varied: the environment's compiler made no library",
             });
         }
         Ok(())
-    }
-
-    /// Runs one step with what is left of the limits; how all ends, if it does here.
-    fn step(&mut self, name: &str, argv: Vec<String>) -> Result<Option<Outcome>, RebuildError> {
-        let all = &self.request.limits.sandbox;
-        let used = self.usage.user + self.usage.system;
-        self.spec.limits.wall_time_max = all.wall_time_max.saturating_sub(self.usage.wall);
-        self.spec.limits.cpu_time_max = all.cpu_time_max.saturating_sub(used);
-        self.spec.limits.log_bytes_max = all.log_bytes_max.saturating_sub(self.log.bytes());
-        self.log.step(&argv);
-        let text = format!("{name}: {}", super::log::harmless(argv.join(" ").as_bytes()));
-        self.observer.event(&Event::Note { stage: Stage::Rebuild, text: &text });
-        let run = sandbox::run(&self.spec, &argv, &mut self.log)?;
-        let usage = &mut self.usage;
-        usage.wall += run.usage.wall;
-        usage.user += run.usage.user;
-        usage.system += run.usage.system;
-        usage.largest_process_bytes = usage.largest_process_bytes.max(run.usage.largest_process_bytes);
-        usage.peak_memory_bytes = usage.peak_memory_bytes.max(run.usage.peak_memory_bytes);
-        usage.peak_tasks = usage.peak_tasks.max(run.usage.peak_tasks);
-        self.steps.push(Step { name: name.to_owned(), argv, run });
-        let step = name.to_owned();
-        Ok(match run.outcome {
-            RunOutcome::Exited { status: 0 } => None,
-            RunOutcome::Exited { status } => Some(Outcome::StepFailed { step, status: Some(status) }),
-            RunOutcome::Signalled { .. } | RunOutcome::Stopped => {
-                Some(Outcome::StepFailed { step, status: None })
-            }
-            RunOutcome::TimedOut { .. } => Some(Outcome::TimedOut { step, after: all.wall_time_max }),
-            RunOutcome::LimitReached { limit } => Some(Outcome::LimitReached { step, limit }),
-        })
     }
 }
 
@@ -282,53 +220,10 @@ fn collect(
     Ok((artifacts, buildinfo))
 }
 
-/// Removes a build folder, whatever the build did to its rights and depth: what the host cannot
-/// remove, the owner inside can.
-fn clear(build_dir: &Path, spec: &Spec) -> Result<(), RebuildError> {
-    if fs::symlink_metadata(build_dir).is_err() || fs::remove_dir_all(build_dir).is_ok() {
-        return Ok(());
-    }
-    let spec = Spec { work_dir: "/".into(), ..spec.clone() };
-    let commands: [&[&str]; 2] =
-        [&["chmod", "-R", "u+rwX", BUILD], &["find", BUILD, "-mindepth", "1", "-delete"]];
-    for argv in commands {
-        let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
-        sandbox::run(&spec, &argv, &mut |_: sandbox::Line<'_>| {})?;
-    }
-    fs::remove_dir_all(build_dir).map_err(RebuildError::disk("remove", build_dir))
-}
-
-fn remove_file(path: &Path) -> Result<(), RebuildError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(RebuildError::disk("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn plain(name: &str) -> Result<ArtifactName, RebuildError> {
-    ArtifactName::new(name)
-        .map_err(|source| RebuildError::Artifact { name: name.escape_debug().to_string(), source })
-}
-
 fn identity(lock: &Lock) -> Result<DigestSet, RebuildError> {
     let bytes = serde_json::to_vec(lock)
         .map_err(|source| RebuildError::Lock { purl: lock.purl.clone(), detail: source.to_string() })?;
     Ok(DigestSet::single(Digest::sha256(&bytes)))
-}
-
-/// Writes the result last and at once, so that it is there only when everything else is.
-fn store(rebuild: &Rebuild, work_dir: &Path) -> Result<(), RebuildError> {
-    let path = work_dir.join(RESULT);
-    let disk = || RebuildError::disk("write", path.clone());
-    let mut text = serde_json::to_vec_pretty(rebuild).map_err(|e| disk()(e.into()))?;
-    text.push(b'\n');
-    let file = tempfile::NamedTempFile::new_in(work_dir).map_err(disk())?;
-    fs::write(file.path(), &text).map_err(disk())?;
-    file.as_file().sync_all().map_err(disk())?;
-    file.persist(&path).map_err(|error| disk()(error.error))?;
-    Ok(())
 }
 
 /// See [`Rebuild::load`].

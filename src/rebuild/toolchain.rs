@@ -1,6 +1,6 @@
 //! Who the toolchain says it is.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use super::error::RebuildError;
 use super::log::harmless;
@@ -10,25 +10,39 @@ use crate::limits::sandbox::SandboxLimits;
 /// The only vendor whose flags are known to be those of the published packages.
 const VENDOR: &str = "Debian";
 
+/// The name under which the account holds `gcc -v` whole, which is long.
+pub const COMPILER_CONFIGURATION: &str = "compiler configuration";
+
 /// The toolchain's fingerprint: what it answered inside the sandbox. Recorded, never compared with the
 /// publisher's, who does not tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Toolchain {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Toolchain {
     /// `dpkg-vendor --query vendor`: always `Debian`.
-    pub vendor: String,
+    vendor: String,
     /// The last line of `gcc -v`, e.g. `gcc version 12.2.0 (Debian 12.2.0-14+deb12u1)`: the string that
     /// it writes into every object.
-    pub compiler: String,
+    compiler: String,
     /// `gcc -v` whole.
-    pub compiler_configuration: String,
+    compiler_configuration: String,
     /// `dpkg-buildflags`.
-    pub build_flags: Vec<String>,
+    build_flags: Vec<String>,
     /// `go version`, where there is Go.
-    pub go: Option<String>,
+    go: Option<String>,
 }
 
 impl Toolchain {
+    /// By name.
+    pub(super) fn account(self) -> BTreeMap<String, String> {
+        let known = [
+            ("vendor", Some(self.vendor)),
+            ("compiler", Some(self.compiler)),
+            (COMPILER_CONFIGURATION, Some(self.compiler_configuration)),
+            ("build flags", Some(self.build_flags.join("; "))),
+            ("go", self.go),
+        ];
+        known.into_iter().filter_map(|(name, said)| Some((name.to_owned(), said?))).collect()
+    }
+
     /// Asks; refuses a root file system of another vendor.
     pub(super) fn ask(spec: &Spec, answer_bytes_max: u64) -> Result<Self, RebuildError> {
         let mut spec = spec.clone();
@@ -59,7 +73,7 @@ impl Toolchain {
     }
 }
 
-fn needed(spec: &Spec, command: &[&str]) -> Result<Vec<String>, RebuildError> {
+pub(super) fn needed(spec: &Spec, command: &[&str]) -> Result<Vec<String>, RebuildError> {
     let refuse = |detail: String| RebuildError::Toolchain { command: command.join(" "), detail };
     match answer(spec, command)? {
         (outcome, lines) if outcome.success() => Ok(lines),

@@ -127,9 +127,9 @@ fn a_completed_build_is_stored_and_read_back() {
     assert_eq!(built.outcome, Outcome::Completed, "{}", world.log());
     let names: Vec<&str> = built.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["prepare", "unpack", "dpkg-buildpackage"]);
-    assert_eq!(built.toolchain.compiler, "gcc version 1 (small)");
-    assert_eq!(built.toolchain.build_flags, ["CFLAGS=-O2", "LDFLAGS="]);
-    assert_eq!(built.toolchain.go, None);
+    assert_eq!(built.toolchain["compiler"], "gcc version 1 (small)");
+    assert_eq!(built.toolchain["build flags"], "CFLAGS=-O2; LDFLAGS=");
+    assert_eq!(built.toolchain.get("go"), None);
     assert_eq!(built.buildinfo.as_ref().unwrap().name.as_str(), "small_1_amd64.buildinfo");
     let work = world.folder("first");
     let artifacts = built.rebuilt(&work).unwrap();

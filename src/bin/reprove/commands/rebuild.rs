@@ -1,5 +1,6 @@
 //! `reprove rebuild`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use reprove::audit::{Audited, Repeat};
 use reprove::component::{ChannelName, Component};
 use reprove::environment::lock;
 use reprove::observation::Observation;
-use reprove::rebuild::{Kept, Outcome, Toolchain};
+use reprove::rebuild::{Kept, Outcome};
 use reprove::report::{FileState, Gap};
 use serde::Serialize;
 
@@ -50,7 +51,7 @@ struct Answer {
     /// Artifacts that the second build made otherwise.
     unstable: Vec<String>,
     varied: Vec<String>,
-    toolchain: Option<Toolchain>,
+    toolchain: BTreeMap<String, String>,
     observations: Vec<Observation>,
     not_looked: Vec<Gap>,
     folder: Option<PathBuf>,
@@ -103,7 +104,7 @@ impl Answer {
             unstable: artifacts.iter().filter_map(|k| unstable(k.name.as_str())).collect(),
             artifacts,
             varied: evidence.rebuild.varied.clone(),
-            toolchain: audited.rebuild.map(|r| r.toolchain),
+            toolchain: audited.rebuild.map(|r| r.toolchain).unwrap_or_default(),
             observations: evidence.observations,
             not_looked: evidence.not_looked,
             folder: audited.folder,
@@ -116,8 +117,8 @@ fn text(answer: &Answer) -> String {
     for name in &answer.missing {
         let _ = writeln!(out, "  missing      {}", render::printable(name));
     }
-    if let Some(toolchain) = &answer.toolchain {
-        let _ = writeln!(out, "  compiler     {}", render::printable(&toolchain.compiler));
+    if let Some(compiler) = answer.toolchain.get("compiler") {
+        let _ = writeln!(out, "  compiler     {}", render::printable(compiler));
     }
     for observation in &answer.observations {
         let _ =

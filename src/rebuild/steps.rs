@@ -1,0 +1,62 @@
+//! Runs the steps of a rebuild, whatever is built: one after the other, with one log and one set of
+//! limits over all of them.
+
+use super::log::Log;
+use super::sandbox::{self, Outcome as RunOutcome, Spec, Usage};
+use super::{Outcome, RebuildError, Step};
+use crate::event::{Event, Observer, Stage};
+use crate::limits::rebuild::RebuildLimits;
+
+/// A rebuild on its way.
+pub(super) struct Steps<'a> {
+    /// What the next step sees.
+    pub(super) spec: Spec,
+    pub(super) limits: &'a RebuildLimits,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) log: Log<'a>,
+    /// Those that were run.
+    pub(super) done: Vec<Step>,
+    pub(super) usage: Usage,
+}
+
+impl<'a> Steps<'a> {
+    pub(super) fn new(
+        spec: Spec,
+        limits: &'a RebuildLimits,
+        log: Log<'a>,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self { spec, limits, observer, log, done: Vec::new(), usage: Usage::default() }
+    }
+
+    /// Runs one step with what is left of the limits; how all ends, if it does here.
+    pub(super) fn step(&mut self, name: &str, argv: Vec<String>) -> Result<Option<Outcome>, RebuildError> {
+        let all = &self.limits.sandbox;
+        let used = self.usage.user + self.usage.system;
+        self.spec.limits.wall_time_max = all.wall_time_max.saturating_sub(self.usage.wall);
+        self.spec.limits.cpu_time_max = all.cpu_time_max.saturating_sub(used);
+        self.spec.limits.log_bytes_max = all.log_bytes_max.saturating_sub(self.log.bytes());
+        self.log.step(&argv);
+        let text = format!("{name}: {}", super::log::harmless(argv.join(" ").as_bytes()));
+        self.observer.event(&Event::Note { stage: Stage::Rebuild, text: &text });
+        let run = sandbox::run(&self.spec, &argv, &mut self.log)?;
+        let usage = &mut self.usage;
+        usage.wall += run.usage.wall;
+        usage.user += run.usage.user;
+        usage.system += run.usage.system;
+        usage.largest_process_bytes = usage.largest_process_bytes.max(run.usage.largest_process_bytes);
+        usage.peak_memory_bytes = usage.peak_memory_bytes.max(run.usage.peak_memory_bytes);
+        usage.peak_tasks = usage.peak_tasks.max(run.usage.peak_tasks);
+        self.done.push(Step { name: name.to_owned(), argv, run });
+        let step = name.to_owned();
+        Ok(match run.outcome {
+            RunOutcome::Exited { status: 0 } => None,
+            RunOutcome::Exited { status } => Some(Outcome::StepFailed { step, status: Some(status) }),
+            RunOutcome::Signalled { .. } | RunOutcome::Stopped => {
+                Some(Outcome::StepFailed { step, status: None })
+            }
+            RunOutcome::TimedOut { .. } => Some(Outcome::TimedOut { step, after: all.wall_time_max }),
+            RunOutcome::LimitReached { limit } => Some(Outcome::LimitReached { step, limit }),
+        })
+    }
+}
