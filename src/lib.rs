@@ -11,7 +11,7 @@
 //! [`observe`].
 //! Ground (the only shared I/O): [`store`], [`fetch`].
 //! Stages: [`component`], [`deployment`], [`verify`], [`source`], [`environment`], [`rebuild`], [`compare`],
-//! [`probe`], [`attest`], [`report`], [`audit`].
+//! [`probe`], [`evaluate`], [`attest`], [`report`], [`audit`].
 //!
 //! Why some of it lies where it does: [`verdict`] is vocabulary because every stage answers in its words;
 //! [`archive`] and [`observe`] are bounded readers of foreign bytes that the stages share; the root file
@@ -45,6 +45,7 @@ pub mod component;
 pub mod deployment;
 pub mod digest;
 pub mod environment;
+pub mod evaluate;
 pub mod event;
 pub mod fetch;
 pub mod limits;

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod component;
 pub mod debian;
 pub mod deployment;
+pub mod evaluate;
 pub mod fetch;
 pub mod observe;
 pub mod probe;

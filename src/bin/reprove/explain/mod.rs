@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
-const TEXTS: [&str; 5] = [
+const TEXTS: [&str; 6] = [
     include_str!("checks.md"),
+    include_str!("findings.md"),
     include_str!("probes.md"),
     include_str!("signatures.md"),
     include_str!("stages.md"),
