@@ -53,6 +53,8 @@ pub(crate) struct LooseEnvelope {
     pub(crate) certificate_pem: Option<String>,
     pub(crate) chain_pem: Option<String>,
     pub(crate) log_entry: Option<Value>,
+    /// The document's bytes; empty where it stood inside another.
+    pub(crate) raw: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,7 @@ pub fn read(bytes: &[u8], source: &str, limits: &VerifyLimits) -> Result<Vec<Att
     }
     let mut attestations = Vec::new();
     match json::parse(bytes) {
-        Ok(value) => from_value(value, source, limits, &mut attestations)?,
+        Ok(value) => from_value(value, bytes, source, limits, &mut attestations)?,
         Err(whole) => {
             let lines: Vec<&[u8]> =
                 bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
@@ -91,7 +93,7 @@ pub fn read(bytes: &[u8], source: &str, limits: &VerifyLimits) -> Result<Vec<Att
                 let name = format!("{source}#{}", index + 1);
                 let value = json::parse(line)
                     .map_err(|e| VerifyError::NotJson { source_name: name.clone(), reason: e.to_string() })?;
-                from_value(value, &name, limits, &mut attestations)?;
+                from_value(value, line, &name, limits, &mut attestations)?;
             }
         }
     }
@@ -108,6 +110,7 @@ fn count(source: &str, what: &'static str, found: usize, max: usize) -> Result<(
 
 fn from_value(
     value: Value,
+    raw: &[u8],
     source: &str,
     limits: &VerifyLimits,
     out: &mut Vec<Attestation>,
@@ -122,7 +125,8 @@ fn from_value(
         });
     } else if has("payload") && has("payloadType") && has("signatures") {
         let envelope = envelope(&value, source, limits)?;
-        let body = LooseEnvelope { envelope, certificate_pem: None, chain_pem: None, log_entry: None };
+        let raw = raw.to_vec();
+        let body = LooseEnvelope { envelope, certificate_pem: None, chain_pem: None, log_entry: None, raw };
         out.push(Attestation {
             source: source.to_owned(),
             format: Format::Dsse,
@@ -277,7 +281,7 @@ fn attestation_list(
         for (index, mut entry) in list.into_iter().enumerate() {
             let name = format!("{source}#{}", index + 1);
             let bundle = entry.get_mut("bundle").map_or(Value::Null, Value::take);
-            from_value(if bundle.is_null() { entry } else { bundle }, &name, limits, out)?;
+            from_value(if bundle.is_null() { entry } else { bundle }, &[], &name, limits, out)?;
         }
         return Ok(());
     }

@@ -11,6 +11,7 @@ use super::authenticated::{Authenticated, Content};
 use super::certificate::Certificate;
 use super::document::{LooseEnvelope, base64};
 use super::log_entry::LogEntry;
+use super::logged::{self, Logged, Recorded};
 use super::public_key::PublicKey;
 use super::sigstore::{self, Keys, Message};
 use super::trust::Trust;
@@ -29,24 +30,27 @@ pub(crate) struct Context<'a> {
 }
 
 /// Checks every signature that a given key or certificate can account for.
-pub(crate) fn authenticate(loose: &LooseEnvelope, context: &Context<'_>) -> Authenticated {
+///
+/// Certificates are answered one by one, since a policy speaks about one signer; given keys together.
+pub(crate) fn authenticate(loose: &LooseEnvelope, context: &Context<'_>) -> Vec<Authenticated> {
     let envelope = &loose.envelope;
     let Some(payload) = base64(&envelope.payload) else {
-        return Authenticated::new(Content::Message(None)).refuted(
-            Check::refuted("signature")
-                .expected("a payload in base64")
-                .found("something else")
-                .from("payload"),
-        );
+        return vec![
+            Authenticated::new(Content::Message(None)).refuted(
+                Check::refuted("signature")
+                    .expected("a payload in base64")
+                    .found("something else")
+                    .from("payload"),
+            ),
+        ];
     };
     let mut answer = Authenticated::new(Content::Payload {
         payload_type: envelope.payload_type.clone(),
         bytes: payload.clone(),
     });
     if envelope.signatures.is_empty() {
-        return answer.refuted(
-            Check::refuted("signature").expected("at least one signature").found("none").from("signatures"),
-        );
+        let check = Check::refuted("signature").expected("at least one signature").found("none");
+        return vec![answer.refuted(check.from("signatures"))];
     }
     let signed = pae(&envelope.payload_type, &payload);
     let mut refusals = Vec::new();
@@ -76,28 +80,23 @@ pub(crate) fn authenticate(loose: &LooseEnvelope, context: &Context<'_>) -> Auth
             Check::noted("transparency-log")
                 .found("the envelope carries no log entry: nothing shows when the key signed"),
         );
-        return answer;
+        return vec![answer];
     }
-    let certificate =
-        envelope.signatures.iter().find_map(|s| s.cert.as_deref()).or(loose.certificate_pem.as_deref());
-    match certificate {
-        Some(pem) => by_certificate(loose, pem, &signed, answer, context),
-        None if !refusals.is_empty() => {
-            for check in refusals {
-                answer.checks.push(check);
-            }
-            answer
-        }
-        None => answer.refuted(
-            Check::absent("key")
-                .expected("a certificate in the envelope, or the signer's public key")
-                .found("neither")
-                .from("signatures")
-                .next_step(
-                    "give the signer's key with `--public-key FILE`, or the bundle in place of the envelope",
-                ),
-        ),
+    let has_certificate =
+        loose.certificate_pem.is_some() || envelope.signatures.iter().any(|s| s.cert.is_some());
+    if has_certificate {
+        return by_certificate(loose, &payload, &signed, answer, context);
     }
+    if !refusals.is_empty() {
+        answer.checks.append(&mut refusals);
+        return vec![answer];
+    }
+    let check = Check::absent("key")
+        .expected("a certificate in the envelope, or the signer's public key")
+        .found("neither")
+        .from("signatures")
+        .next_step("give the signer's key with `--public-key FILE`, or the bundle in place of the envelope");
+    vec![answer.refuted(check)]
 }
 
 /// The identifier of the given key that made the signature; `None` where no key is given.
@@ -143,38 +142,42 @@ fn by_key(
     })
 }
 
+/// Signatures by certificate: with their log entry complete, without it nothing shows when they were made.
 fn by_certificate(
     loose: &LooseEnvelope,
-    pem: &str,
+    payload: &[u8],
     signed: &[u8],
     mut answer: Authenticated,
     context: &Context<'_>,
-) -> Authenticated {
-    let [signature] = loose.envelope.signatures.as_slice() else {
-        return answer.refuted(
-            Check::refuted("signature")
-                .expected("one signature, as a log records it for a certificate")
-                .found(format!("{} signatures", loose.envelope.signatures.len()))
-                .from("signatures")
-                .next_step("give the keys of the signers with `--public-key FILE`"),
-        );
-    };
-    let (der, certificate) = match read_certificate(pem) {
-        Ok(read) => read,
-        Err(reason) => {
-            return answer.refuted(
-                Check::refuted("certificate")
-                    .expected("a Fulcio certificate in PEM")
-                    .found(reason)
-                    .from("signatures[0].cert"),
-            );
+) -> Vec<Authenticated> {
+    let list = &loose.envelope.signatures;
+    let mut certificates = Vec::new();
+    for (index, signature) in list.iter().enumerate() {
+        let from = format!("signatures[{index}].cert");
+        // The certificate beside an envelope is the one signature's.
+        let beside = loose.certificate_pem.as_deref().filter(|_| list.len() == 1);
+        let read = signature
+            .cert
+            .as_deref()
+            .or(beside)
+            .ok_or_else(|| "none, while other signatures carry theirs".to_owned())
+            .and_then(read_certificate);
+        match read {
+            Ok(certificate) => certificates.push(certificate),
+            Err(reason) => {
+                let check = Check::refuted("certificate").expected("a Fulcio certificate in PEM");
+                return vec![answer.refuted(check.found(reason).from(from))];
+            }
         }
-    };
+    }
     let own = loose.log_entry.as_ref().and_then(LogEntry::from_value);
     let mut refused = None;
     for entry in own.iter().chain(context.log_entries) {
-        let attempt = with_entry(loose, &der, entry, context);
-        if !attempt.signers.is_empty() {
+        let attempt = match certificates.as_slice() {
+            [(der, _)] if !logged::is_ours(entry) => vec![with_entry(loose, der, entry, context)],
+            _ => with_entry_of_ours(loose, &certificates, (payload, signed), entry, &answer, context),
+        };
+        if attempt.iter().all(|one| !one.signers.is_empty()) {
             return attempt;
         }
         refused = Some(attempt);
@@ -182,21 +185,23 @@ fn by_certificate(
     if let Some(refused) = refused {
         return refused;
     }
-    let key_holds = PublicKey::from_der(certificate.key_der(), "certificate")
-        .is_ok_and(|key| base64(&signature.sig).is_some_and(|bytes| key.verify(signed, &bytes)));
-    answer.checks.push(
-        Check::when("signature", key_holds)
-            .expected("a signature by the certificate's key")
-            .found(if key_holds { "by the certificate's key" } else { "not by the certificate's key" })
-            .from("signatures[0]"),
-    );
+    for (index, (signature, (_, certificate))) in list.iter().zip(&certificates).enumerate() {
+        let holds = PublicKey::from_der(certificate.key_der(), "certificate")
+            .is_ok_and(|key| base64(&signature.sig).is_some_and(|bytes| key.verify(signed, &bytes)));
+        answer.checks.push(
+            Check::when("signature", holds)
+                .expected("a signature by the certificate's key")
+                .found(if holds { "by the certificate's key" } else { "not by the certificate's key" })
+                .from(format!("signatures[{index}]")),
+        );
+    }
+    let window = certificates.first().map(|(_, c)| format!("{} to {}", c.not_before(), c.not_after()));
     answer.checks.push(
         Check::absent("signing-time")
             .expected("a log entry or timestamp that shows the signature was made while the certificate was valid")
             .found(format!(
-                "none: the certificate was valid from {} to {}, and whoever got hold of its key could have signed later",
-                certificate.not_before(),
-                certificate.not_after()
+                "none: the certificate was valid from {}, and whoever got hold of its key could have signed later",
+                window.unwrap_or_default()
             ))
             .from("envelope")
             .next_step("give the saved log entry with `--rekor-entry FILE`, or the Sigstore bundle in place of the envelope"),
@@ -207,8 +212,52 @@ fn by_certificate(
             .found("not checked, for want of that time: what the certificate claims below is unproved")
             .from("signatures[0].cert"),
     );
-    answer.certificate = Some(certificate);
-    answer
+    answer.certificate = certificates.into_iter().next().map(|(_, certificate)| certificate);
+    vec![answer]
+}
+
+/// What no bundle can say: several signatures, or an entry that records the envelope's bytes.
+fn with_entry_of_ours(
+    loose: &LooseEnvelope,
+    certificates: &[(Vec<u8>, Certificate)],
+    (payload, signed): (&[u8], &[u8]),
+    entry: &LogEntry,
+    bare: &Authenticated,
+    context: &Context<'_>,
+) -> Vec<Authenticated> {
+    let intermediates: Vec<_> = loose
+        .chain_pem
+        .as_deref()
+        .into_iter()
+        .flat_map(split_pem)
+        .take(context.limits.certificates_max)
+        .collect();
+    let recorded = Recorded { raw: &loose.raw, payload, signed, intermediates: &intermediates };
+    let signatures = loose
+        .envelope
+        .signatures
+        .iter()
+        .zip(certificates)
+        .enumerate()
+        .map(|(index, (signature, (der, certificate)))| {
+            Ok(Logged {
+                signature: base64(&signature.sig).ok_or_else(|| {
+                    let check = Check::refuted("signature").expected("a signature in base64");
+                    check.found("something else").from(format!("signatures[{index}]"))
+                })?,
+                der: der.clone(),
+                certificate: certificate.clone(),
+                root: sigstore::root_of(context.trust, certificate)?,
+            })
+        })
+        .collect::<Result<Vec<_>, Check>>();
+    let answers =
+        signatures.and_then(|list| logged::authenticate(&list, entry, &recorded, context.as_of, bare));
+    answers.unwrap_or_else(|check| {
+        let mut refused = bare.clone().refuted(check);
+        refused.certificate = certificates.first().map(|(_, certificate)| certificate.clone());
+        vec![refused]
+    })
 }
 
 fn read_certificate(pem: &str) -> Result<(Vec<u8>, Certificate), String> {
@@ -218,7 +267,7 @@ fn read_certificate(pem: &str) -> Result<(Vec<u8>, Certificate), String> {
     Ok((der, certificate))
 }
 
-/// Envelope, certificate and entry are together what a bundle is.
+/// Envelope, certificate and entry are together what a bundle is, where there is one signature.
 fn with_entry(loose: &LooseEnvelope, der: &[u8], entry: &LogEntry, context: &Context<'_>) -> Authenticated {
     let envelope = &loose.envelope;
     let version = if entry.has_proof { "0.2" } else { "0.1" };

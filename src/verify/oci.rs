@@ -17,11 +17,28 @@ const DSSE_LAYER: &str = "application/vnd.dsse.envelope.v1+json";
 const BUNDLE_LAYER: &str = "application/vnd.dev.sigstore.bundle";
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
+const IMAGE_KINDS: &[&str] = &["dev.cosignproject.cosign/image", "dev.cosignproject.cosign/imageIndex"];
 const BUNDLE: &str = "dev.sigstore.cosign/bundle";
 
 /// Whether a folder is an OCI image layout.
 pub fn is_layout(folder: &Path) -> bool {
     folder.join("oci-layout").is_file() && folder.join("index.json").is_file()
+}
+
+/// Digest of the one image that the layout is about, where `cosign save` says which it is.
+///
+/// # Errors
+/// An index that cannot be read.
+pub fn image(folder: &Path, limits: &VerifyLimits) -> Result<Option<Digest>, VerifyError> {
+    let index = parsed(&folder.join("index.json"), limits)?;
+    let mut images =
+        index.get("manifests").and_then(Value::as_array).into_iter().flatten().filter(|manifest| {
+            json::text(manifest, &["annotations", "kind"]).is_some_and(|kind| IMAGE_KINDS.contains(&kind))
+        });
+    match (images.next(), images.next()) {
+        (Some(only), None) => Ok(json::text(only, &["digest"]).and_then(|digest| digest.parse().ok())),
+        _ => Ok(None),
+    }
 }
 
 /// Reads every attestation layer. Blobs have to have the digest by which they are named.
@@ -88,6 +105,7 @@ fn layer(
         certificate_pem: annotation(CERTIFICATE).map(str::to_owned),
         chain_pem: annotation(CHAIN).map(str::to_owned),
         log_entry: annotation(BUNDLE).and_then(|text| json::parse(text.as_bytes()).ok()),
+        raw: bytes,
     };
     out.push(Attestation { source, format: Format::CosignOci, body: Body::Envelope(Box::new(loose)) });
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answer::{ArtifactAnswer, AttestationAnswer};
+use super::answer::{ArtifactAnswer, AttestationAnswer, Format};
 use super::authenticated::{Authenticated, Content};
 use super::cloud_build::{self, Occurrence};
 use super::document::{Attestation, Body, Signed};
@@ -115,8 +115,9 @@ struct Examined<'a> {
 }
 
 enum State<'a> {
-    /// The signature is over a payload, or over a digest that the bundle states.
-    Done(Box<Done<'a>>),
+    /// The signature is over a payload, or over a digest that the bundle states. Several where several
+    /// certificates signed: each may be the one that the policy demands.
+    Done(Vec<Done<'a>>),
     /// The signature is over the artifact and has to be checked for each.
     PerArtifact(&'a sigstore_types::Bundle),
 }
@@ -202,8 +203,13 @@ fn examine<'a>(attestation: &'a Attestation, context: &Context<'_>) -> Examined<
                 as_of: context.as_of,
                 limits: context.limits,
             };
-            let authenticated = envelope::authenticate(loose, &inner);
-            Done { statement: statement_of(&authenticated), authenticated, second: None, occurrence: None }
+            let done = envelope::authenticate(loose, &inner).into_iter().map(|authenticated| Done {
+                statement: statement_of(&authenticated),
+                authenticated,
+                second: None,
+                occurrence: None,
+            });
+            return Examined { attestation, state: State::Done(done.collect()), stated };
         }
         Body::Npm(npm) => {
             let named = Keys::Named(&context.trust.npm_keys);
@@ -238,7 +244,7 @@ fn examine<'a>(attestation: &'a Attestation, context: &Context<'_>) -> Examined<
             Done { authenticated, statement, second: None, occurrence: Some((document.as_ref(), occurrence)) }
         }
     };
-    Examined { attestation, state: State::Done(Box::new(done)), stated }
+    Examined { attestation, state: State::Done(vec![done]), stated }
 }
 
 fn bundle(signed: &Signed, keys: &Keys<'_>, context: &Context<'_>) -> Authenticated {
@@ -262,9 +268,11 @@ fn bundle(signed: &Signed, keys: &Keys<'_>, context: &Context<'_>) -> Authentica
 }
 
 fn answer(one: &Examined<'_>, subject: Option<&Subject>, context: &Context<'_>) -> AttestationAnswer {
-    let owned;
-    let done = match &one.state {
-        State::Done(done) => done.as_ref(),
+    match &one.state {
+        State::Done(list) => {
+            let answers = list.iter().map(|done| answer_of(one.attestation, done, subject, context));
+            merged(answers.collect())
+        }
         State::PerArtifact(bundle) => {
             let message = Message {
                 digests: subject.map(|s| &s.digests),
@@ -272,19 +280,42 @@ fn answer(one: &Examined<'_>, subject: Option<&Subject>, context: &Context<'_>) 
             };
             let keys = Keys::Given(&context.trust.keys);
             let authenticated = sigstore::authenticate(bundle, context.trust, &keys, message, context.as_of);
-            owned = Done { authenticated, statement: None, second: None, occurrence: None };
-            &owned
+            let done = Done { authenticated, statement: None, second: None, occurrence: None };
+            Some(answer_of(one.attestation, &done, subject, context))
         }
-    };
+    }
+    .unwrap_or_else(|| {
+        let check = Check::refuted("signature").expected("at least one signature").found("none");
+        let Attestation { source, format, .. } = one.attestation;
+        AttestationAnswer::new(source.clone(), *format, Vec::new(), vec![check], None)
+    })
+}
+
+fn answer_of(
+    attestation: &Attestation,
+    done: &Done<'_>,
+    subject: Option<&Subject>,
+    context: &Context<'_>,
+) -> AttestationAnswer {
     let mut checks = done.authenticated.checks.clone();
     if let Some((second, _)) = &done.second {
         checks.extend(second.checks.iter().cloned());
     }
-    judge::judge(one.attestation.format, done, subject, context, &mut checks);
+    judge::judge(attestation.format, done, subject, context, &mut checks);
     let mut signers = done.authenticated.signers.clone();
     signers.extend(done.second.iter().flat_map(|(second, _)| second.signers.iter().cloned()));
     let statement = done.authenticated.payload_json();
-    AttestationAnswer::new(one.attestation.source.clone(), one.attestation.format, signers, checks, statement)
+    AttestationAnswer::new(attestation.source.clone(), attestation.format, signers, checks, statement)
+}
+
+/// One answer for all signers of an attestation: the best, and every signer who does as well.
+fn merged(mut answers: Vec<AttestationAnswer>) -> Option<AttestationAnswer> {
+    let best = answers.iter().map(|answer| answer.verdict).max()?;
+    answers.retain(|answer| answer.verdict == best);
+    let mut rest = answers.into_iter();
+    let mut first = rest.next()?;
+    first.signers.extend(rest.flat_map(|other| other.signers));
+    Some(first)
 }
 
 fn artifact_answer(
@@ -295,7 +326,7 @@ fn artifact_answer(
 ) -> ArtifactAnswer {
     let wanted = context.policy.vouchers_min.max(1);
     let vouchers: BTreeSet<&Signer> =
-        attestations.iter().filter(|a| a.verdict == Verdict::Pass).filter_map(voucher).collect();
+        attestations.iter().filter(|a| a.verdict == Verdict::Pass).flat_map(vouchers_of).collect();
     let mut checks = Vec::new();
     let verdict = if attestations.is_empty() {
         checks.push(
@@ -339,7 +370,7 @@ pub fn with_answers(
     let ArtifactAnswer { artifact, digests, verdict, checks, mut attestations, not_checked } = whole;
     attestations.extend(more);
     let vouchers: BTreeSet<&Signer> =
-        attestations.iter().filter(|a| a.verdict == Verdict::Pass).filter_map(voucher).collect();
+        attestations.iter().filter(|a| a.verdict == Verdict::Pass).flat_map(vouchers_of).collect();
     let mut checks = if alone { Vec::new() } else { checks };
     let mut verdict = if alone { best } else { verdict.min(best) };
     if alone && verdict == Verdict::Pass && vouchers.len() < context.policy.vouchers_min {
@@ -354,8 +385,9 @@ pub fn with_answers(
 }
 
 /// Whom an attestation counts for; the registry's countersignature of an npm package is not another.
-fn voucher(answer: &AttestationAnswer) -> Option<&Signer> {
-    answer.signers.first()
+fn vouchers_of(answer: &AttestationAnswer) -> &[Signer] {
+    let count = if answer.format == Format::NpmAttestations { 1 } else { answer.signers.len() };
+    answer.signers.get(..count).unwrap_or(&answer.signers)
 }
 
 /// Maps in order, on all cores where there is enough to do.

@@ -205,7 +205,7 @@ fn keyless(bundle: &Bundle, trust: &Trust, message: Message<'_>, mut answer: Aut
 
 /// The instance whose authority issued the certificate. With a single root that is the root, so that
 /// the chain check and not a name decides.
-fn root_of<'a>(trust: &'a Trust, certificate: &Certificate) -> Result<&'a SigstoreRoot, Check> {
+pub(crate) fn root_of<'a>(trust: &'a Trust, certificate: &Certificate) -> Result<&'a SigstoreRoot, Check> {
     if let [only] = trust.sigstore.as_slice() {
         return Ok(only);
     }

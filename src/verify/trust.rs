@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::Deserialize;
+use sigstore_crypto::{Keyring, SigningScheme};
 use sigstore_trust_root::{SigstoreInstance, TrustedRoot};
 use sigstore_verify::Verifier;
 
@@ -98,6 +100,27 @@ impl SigstoreRoot {
     /// Whether it has certificate transparency logs.
     pub fn has_certificate_logs(&self) -> bool {
         !self.root.ctlogs.is_empty()
+    }
+
+    /// Certificates of the authorities that count at that time, roots and intermediates alike, as Sigstore's
+    /// own clients take them.
+    pub(crate) fn authorities_at(&self, time: Timestamp) -> impl Iterator<Item = &[u8]> {
+        self.root
+            .certificate_authorities
+            .iter()
+            .filter(move |authority| authority.valid_for.is_none_or(|window| window.contains(time)))
+            .flat_map(|authority| &authority.cert_chain.certificates)
+            .map(|certificate| certificate.raw_bytes.as_bytes())
+    }
+
+    /// Keys of the transparency logs with their times.
+    pub(crate) fn log_keys(&self) -> Result<Keyring, String> {
+        self.root.rekor_keys().map_err(|e| e.to_string())
+    }
+
+    /// Keys of the certificate logs that sign in that way.
+    pub(crate) fn certificate_log_keys(&self, scheme: SigningScheme) -> Result<Keyring, String> {
+        self.root.ctfe_keys(scheme).map_err(|e| e.to_string())
     }
 
     pub(crate) const fn verifier(&self) -> &Verifier {

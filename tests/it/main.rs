@@ -35,4 +35,5 @@ mod store;
 mod verify_attestations;
 mod verify_command;
 mod verify_formats;
+mod verify_logged;
 mod verify_mutations;

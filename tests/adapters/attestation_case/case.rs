@@ -263,7 +263,22 @@ fn subjects(case: &Value, folder: &Path, attestations: &[Attestation]) -> Result
         names.push(name.to_owned());
     }
     if names.is_empty() {
-        return Ok(stated(case.get("artifact_digest"))?.into_iter().collect());
+        let stated = stated(case.get("artifact_digest"))?;
+        let layout = text(case, "attestation").map(|name| folder.join(name)).filter(|path| path.is_dir());
+        return Ok(match (stated, layout) {
+            // An image layout says itself which image it is about.
+            (None, Some(layout)) => verify::oci::image(&layout, &VerifyLimits::DEFAULT)
+                .map_err(refused)?
+                .map(|digest| Subject {
+                    name: digest.to_string(),
+                    is_file_name: false,
+                    digests: DigestSet::single(digest),
+                    bytes: None,
+                })
+                .into_iter()
+                .collect(),
+            (stated, _) => stated.into_iter().collect(),
+        });
     }
     names
         .into_iter()
