@@ -13,6 +13,8 @@ pub(crate) struct Evidence {
     pub(crate) entry_timestamp: bool,
     pub(crate) inclusion_proof: bool,
     pub(crate) timestamp: bool,
+    /// Whether it came in a bundle that says to be of version 0.1.
+    pub(crate) bundle_0_1: bool,
     /// Whether the trust root that was used has transparency logs at all.
     pub(crate) root_has_logs: bool,
 }
@@ -51,6 +53,7 @@ impl Authenticated {
                 entry_timestamp: false,
                 inclusion_proof: false,
                 timestamp: false,
+                bundle_0_1: false,
                 root_has_logs: false,
             },
             times: Vec::new(),

@@ -219,7 +219,9 @@ fn known(header: &Value, predicate: &Value, is_v1: bool) -> Value {
         let mut map = Map::new();
         for name in names {
             if let Some(field) = value.get(*name).filter(|v| !v.is_null()) {
-                map.insert((*name).to_owned(), instant(name, field));
+                // Cloud Build spells this one in two ways, which its readers do not tell apart.
+                let known = if *name == "invocationID" { "invocationId" } else { *name };
+                map.insert(known.to_owned(), instant(name, field));
             }
         }
         Value::Object(map)

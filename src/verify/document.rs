@@ -193,8 +193,23 @@ fn signed(raw: Value, source: &str, limits: &VerifyLimits) -> Result<Signed, Ver
             json::at(entry, &["inclusionProof", "hashes"]).and_then(Value::as_array).map_or(0, Vec::len);
         count(source, "proof hashes", hashes, limits.proof_hashes_max)?;
     }
-    let bundle = Bundle::from_json(&raw.to_string()).map_err(|e| e.to_string());
+    // The same evidence twice is no more evidence; clients count what is there.
+    let twice =
+        [("log entry", entries), ("timestamp", timestamps(&raw))].into_iter().find_map(|(what, list)| {
+            let mut seen = std::collections::BTreeSet::new();
+            let repeated = list.into_iter().flatten().any(|item| !seen.insert(item.to_string()));
+            repeated.then(|| format!("the same {what} twice"))
+        });
+    let bundle = match twice {
+        Some(reason) => Err(reason),
+        None => Bundle::from_json(&raw.to_string()).map_err(|e| e.to_string()),
+    };
     Ok(Signed { bundle, raw })
+}
+
+fn timestamps(raw: &Value) -> Option<&Vec<Value>> {
+    json::at(raw, &["verificationMaterial", "timestampVerificationData", "rfc3161Timestamps"])
+        .and_then(Value::as_array)
 }
 
 pub(crate) fn envelope(value: &Value, source: &str, limits: &VerifyLimits) -> Result<Envelope, VerifyError> {

@@ -6,6 +6,7 @@ use super::builders::BuilderUse;
 use super::check::Check;
 use super::policy::{LogDemand, Policy, SignerDemand, SlsaDemand};
 use super::run::{Context, Done, Subject};
+use super::signer::Signer;
 use super::slsa::npm;
 use super::statement::ForeignStatement;
 use super::{cloud_build, identity, publisher, slsa, summary};
@@ -55,6 +56,18 @@ pub(super) fn judge(
     }
 }
 
+/// Judges a signature that stands for itself, with neither statement nor artifact file: git's.
+pub(super) fn alone(
+    format: Format,
+    authenticated: Authenticated,
+    context: &Context<'_>,
+) -> (Vec<Signer>, Vec<Check>) {
+    let done = Done { authenticated, statement: None, second: None, occurrence: None };
+    let mut checks = done.authenticated.checks.clone();
+    judge(format, &done, None, context, &mut checks);
+    (done.authenticated.signers, checks)
+}
+
 fn generic(
     format: Format,
     done: &Done<'_>,
@@ -64,7 +77,9 @@ fn generic(
 ) {
     let policy = context.policy;
     let statement = done.statement.as_ref();
-    bind(done, subject, policy, out);
+    if !matches!(format, Format::GitCommit | Format::GitTag) {
+        bind(done, subject, policy, out);
+    }
     if let Some(statement) = statement
         && (format == Format::Pep740 || policy.publisher.is_some())
     {
@@ -212,6 +227,15 @@ fn evidence(authenticated: &Authenticated, policy: &Policy, out: &mut Vec<Check>
         "an inclusion proof with checkpoint",
     );
     demand("timestamp", policy.evidence.timestamp, evidence.timestamp, "an RFC 3161 timestamp");
+    if policy.evidence.bundle_0_2 && evidence.bundle_0_1 {
+        out.push(
+            Check::refuted("bundle-version")
+                .expected("0.2 or later, where the inclusion proof is compulsory")
+                .found("0.1")
+                .from("mediaType")
+                .next_step("fetch the bundle again from its publisher, in its present form"),
+        );
+    }
 }
 
 fn predicate_type(statement: Option<&ForeignStatement>, policy: &Policy, out: &mut Vec<Check>) {

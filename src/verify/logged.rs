@@ -1,5 +1,5 @@
-//! Envelopes whose log entry no bundle can carry: several signatures by certificate, and `intoto` entries
-//! of version 0.0.1, which record the envelope's own bytes.
+//! Signatures by certificate that `sigstore-verify` does not read: several in one envelope, `intoto` entries
+//! of version 0.0.1, which record the envelope's own bytes, and certificates with a key on P-521.
 //!
 //! The same is demanded as of a bundle: the log signed the entry's time, the entry is in the tree where a
 //! proof is there, each certificate was valid and logged then, and the entry records this payload, these
@@ -19,9 +19,10 @@ use super::chain::{self, ChainError};
 use super::json;
 use super::log_entry::LogEntry;
 use super::public_key::PublicKey;
+use super::sigstore::Message;
 use super::trust::SigstoreRoot;
 use super::{Check, Signer};
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 
 /// One signature by a certificate.
 pub(crate) struct Logged<'a> {
@@ -60,18 +61,7 @@ pub(crate) fn authenticate(
     let mut answers = Vec::new();
     for (index, one) in signatures.iter().enumerate() {
         let from = format!("signatures[{index}]");
-        chain::check(&one.der, recorded.intermediates, one.root, evidence.time).map_err(|e| match e {
-            ChainError::Chain(reason) => Check::refuted("certificate-chain")
-                .expected(format!("a chain to `{}` at {}", one.root.name(), evidence.time))
-                .found(reason)
-                .from(from.as_str())
-                .next_step("check that the trust root is the instance's that issued the certificate"),
-            ChainError::Log(reason) => Check::refuted("certificate-log")
-                .expected(format!("a timestamp by a certificate log of `{}`", one.root.name()))
-                .found(reason)
-                .from(from.as_str())
-                .next_step("check that the trust root is the instance's that issued the certificate"),
-        })?;
+        believed(one, recorded.intermediates, evidence.time, &from)?;
         let holds = PublicKey::from_der(one.certificate.key_der(), "certificate")
             .is_ok_and(|key| key.verify(recorded.signed, &one.signature));
         if !holds {
@@ -231,6 +221,89 @@ fn inclusion(
     }
 }
 
+/// Checks a bundle's message signature against its one log entry of Rekor v1, as the library does for the keys
+/// that it knows.
+pub(crate) fn message(
+    one: &Logged<'_>,
+    entry: &LogEntry,
+    artifact: &Message<'_>,
+    as_of: Timestamp,
+    bare: &Authenticated,
+) -> Result<(Authenticated, Digest), Check> {
+    let evidence = log(entry, one.root, as_of)?;
+    let from = "log entry";
+    let other = |expected: &str, found: &str| {
+        Check::refuted("log-entry")
+            .expected(expected)
+            .found(found)
+            .from(from)
+            .next_step("the log recorded another signature; fetch the bundle again from its publisher")
+    };
+    let body = json::text(&entry.value, &["canonicalizedBody"])
+        .and_then(|text| STANDARD.decode(text).ok())
+        .and_then(|bytes| json::parse(&bytes).ok())
+        .ok_or_else(|| other("a body in JSON", "something else"))?;
+    let of_kind = |name: &str, value: &str| json::text(&body, &[name]) == Some(value);
+    if entry.kind() != ("hashedrekord", "0.0.1")
+        || !of_kind("kind", "hashedrekord")
+        || !of_kind("apiVersion", "0.0.1")
+    {
+        return Err(Check::absent("log-entry")
+            .expected("a `hashedrekord` entry of version 0.0.1, which is what is read for this kind of key")
+            .found(format!("`{}`", entry.kind().0.escape_debug()))
+            .from(from)
+            .next_step("ask the publisher for a signature with an ECDSA P-256 key"));
+    }
+    // A key on P-521 signs SHA-512.
+    let digest = artifact
+        .bytes
+        .map(|bytes| Digest::of(Algorithm::Sha512, bytes))
+        .or_else(|| artifact.digests.and_then(|set| set.get(Algorithm::Sha512).cloned()))
+        .ok_or_else(|| {
+            Check::absent("artifact-digest")
+                .expected("the artifact's SHA-512 digest, which this kind of key signs")
+                .found("a digest of another algorithm")
+                .next_step("name the artifact's file instead of its digest")
+        })?;
+    let hash = json::at(&body, &["spec", "data", "hash"]);
+    let hash = |name: &str| hash.and_then(|v| json::text(v, &[name]));
+    if hash("algorithm") != Some("sha512") || hash("value") != Some(digest.to_hex().as_str()) {
+        return Err(other("this artifact's digest", hash("value").unwrap_or("none")));
+    }
+    let signature = json::text(&body, &["spec", "signature", "content"]).and_then(once);
+    let key = json::text(&body, &["spec", "signature", "publicKey", "content"]).and_then(recorded_key_of);
+    if signature.as_ref() != Some(&one.signature) || !key.is_some_and(|key| key.is_of(one)) {
+        return Err(other("this signature and certificate", "another"));
+    }
+    believed(one, &[], evidence.time, "verificationMaterial")?;
+    let holds = PublicKey::from_der(one.certificate.key_der(), "certificate")
+        .is_ok_and(|key| key.verify_digest(&digest, &one.signature));
+    if !holds {
+        return Err(Check::refuted("signature")
+            .expected("a signature by the certificate's key over this artifact")
+            .found("none")
+            .from("messageSignature")
+            .next_step("check that artifact and bundle belong together"));
+    }
+    Ok((established(one, &evidence, "messageSignature", bare), digest))
+}
+
+fn believed(one: &Logged<'_>, intermediates: &[Vec<u8>], time: Timestamp, from: &str) -> Result<(), Check> {
+    let next = "check that the trust root is the instance's that issued the certificate";
+    chain::check(&one.der, intermediates, one.root, time).map_err(|e| match e {
+        ChainError::Chain(reason) => Check::refuted("certificate-chain")
+            .expected(format!("a chain to `{}` at {time}", one.root.name()))
+            .found(reason)
+            .from(from)
+            .next_step(next),
+        ChainError::Log(reason) => Check::refuted("certificate-log")
+            .expected(format!("a timestamp by a certificate log of `{}`", one.root.name()))
+            .found(reason)
+            .from(from)
+            .next_step(next),
+    })
+}
+
 /// Checks that the entry records this payload, these signatures and these certificates, and no more.
 fn records(entry: &LogEntry, signatures: &[Logged<'_>], recorded: &Recorded<'_>) -> Result<(), Check> {
     let other = |expected: &str, found: &str| {
@@ -272,7 +345,7 @@ fn records(entry: &LogEntry, signatures: &[Logged<'_>], recorded: &Recorded<'_>)
                     return Err(other("one signature, as this kind records", "several"));
                 };
                 let recorded_key = json::text(&body, &["spec", "publicKey"]);
-                return if recorded_key.and_then(pem_base64).is_some_and(|der| der == only.der) {
+                return if recorded_key.and_then(recorded_key_of).is_some_and(|key| key.is_of(only)) {
                     Ok(())
                 } else {
                     Err(other("this certificate", "another"))
@@ -300,12 +373,12 @@ fn records(entry: &LogEntry, signatures: &[Logged<'_>], recorded: &Recorded<'_>)
         .iter()
         .map(|item| {
             let signature = json::text(item, &[signature_name]).and_then(decode);
-            (signature, json::text(item, &[key_name]).and_then(pem_base64))
+            (signature, json::text(item, &[key_name]).and_then(recorded_key_of))
         })
         .collect();
     for one in signatures {
         let is_recorded = pairs.iter().any(|(signature, key)| {
-            signature.as_ref() == Some(&one.signature) && key.as_ref() == Some(&one.der)
+            signature.as_ref() == Some(&one.signature) && key.as_ref().is_some_and(|key| key.is_of(one))
         });
         if !is_recorded {
             return Err(other("each signature with its certificate", "another signature or certificate"));
@@ -323,8 +396,26 @@ fn twice(text: &str) -> Option<Vec<u8>> {
     once(text).and_then(|inner| STANDARD.decode(inner).ok())
 }
 
-/// DER of a PEM certificate in base64.
-fn pem_base64(text: &str) -> Option<Vec<u8>> {
+/// What a log recorded of the signer. Where it is the key alone, that is what the signature shows too.
+enum RecordedKey {
+    Certificate(Vec<u8>),
+    Key(Vec<u8>),
+}
+
+impl RecordedKey {
+    fn is_of(&self, one: &Logged<'_>) -> bool {
+        match self {
+            Self::Certificate(der) => *der == one.der,
+            Self::Key(spki) => spki == one.certificate.key_der(),
+        }
+    }
+}
+
+/// A PEM certificate or public key in base64.
+fn recorded_key_of(text: &str) -> Option<RecordedKey> {
     let pem = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
-    x509_cert::Certificate::from_pem(pem.trim()).ok()?.to_der().ok()
+    if let Ok(certificate) = x509_cert::Certificate::from_pem(pem.trim()) {
+        return certificate.to_der().ok().map(RecordedKey::Certificate);
+    }
+    PublicKey::from_pem(&pem, "log entry").ok().map(|key| RecordedKey::Key(key.spki_der().to_vec()))
 }

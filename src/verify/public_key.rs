@@ -7,6 +7,7 @@ use x509_cert::der::{Decode as _, DecodePem as _, Encode as _};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::error::VerifyError;
+use crate::digest::{Algorithm, Digest};
 
 const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
 const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
@@ -101,7 +102,7 @@ impl PublicKey {
 
     /// `SHA256:` and the unpadded base64 of the SHA-256 of the SubjectPublicKeyInfo.
     pub fn fingerprint(&self) -> String {
-        format!("SHA256:{}", STANDARD_NO_PAD.encode(crate::digest::Digest::sha256(&self.spki_der).as_bytes()))
+        format!("SHA256:{}", STANDARD_NO_PAD.encode(Digest::sha256(&self.spki_der).as_bytes()))
     }
 
     /// The fingerprint as OpenSSH writes it: `SHA256:` and the unpadded base64 of the SHA-256 of the key
@@ -136,7 +137,23 @@ impl PublicKey {
                 }
             }
         }
-        format!("SHA256:{}", STANDARD_NO_PAD.encode(crate::digest::Digest::sha256(&wire).as_bytes()))
+        format!("SHA256:{}", STANDARD_NO_PAD.encode(Digest::sha256(&wire).as_bytes()))
+    }
+
+    /// Checks a signature over a message of which only the digest is there: with a key on P-521, over its
+    /// SHA-512. Other kinds of keys are `sigstore-verify`'s to check in that way.
+    pub(crate) fn verify_digest(&self, digest: &Digest, signature: &[u8]) -> bool {
+        if self.algorithm != KeyAlgorithm::EcdsaP521 || digest.algorithm() != Algorithm::Sha512 {
+            return false;
+        }
+        let Ok(digest) =
+            aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA512)
+        else {
+            return false;
+        };
+        algorithms::UnparsedPublicKey::new(&algorithms::ECDSA_P521_SHA512_ASN1, &self.raw)
+            .verify_digest(&digest, signature)
+            .is_ok()
     }
 
     /// Checks a signature over a message.

@@ -1,5 +1,7 @@
 //! PEP 740: the attestations that PyPI distributes, and its trusted publishers.
 
+use std::collections::BTreeSet;
+
 use super::Check;
 use super::certificate::{Certificate, place};
 use super::policy::Publisher;
@@ -101,22 +103,32 @@ pub(crate) fn publisher(certificate: Option<&Certificate>, demand: &Publisher, o
     );
 }
 
-/// File name with its project name in one spelling; `None` for what is no wheel and no source archive.
+/// File name in one spelling; `None` for what is no wheel and no source archive.
+///
+/// Names are equal without regard to case and to runs of `-`, `_` and `.` (packaging.python.org, names and
+/// normalization), and the tags of a wheel are sets whose order means nothing (PEP 425, compressed tag sets).
 fn normalised(name: &str) -> Option<String> {
-    let (project, rest) = if let Some(stem) = name.strip_suffix(".whl") {
+    if let Some(stem) = name.strip_suffix(".whl") {
         let parts: Vec<_> = stem.split('-').collect();
-        if !(5..=6).contains(&parts.len()) {
+        let (head, tags) = parts.split_at_checked(parts.len().checked_sub(3)?)?;
+        let (project, versions) = head.split_first()?;
+        if !(1..=2).contains(&versions.len()) {
             return None;
         }
-        name.split_once('-')?
+        let tags: Vec<String> = tags
+            .iter()
+            .map(|tag| tag.split('.').collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("."))
+            .collect();
+        Some(format!("{}-{}-{}.whl", plain(project)?, versions.join("-"), tags.join("-")))
     } else if name.ends_with(".tar.gz") || name.ends_with(".zip") {
-        name.rsplit_once('-')?
+        let (project, rest) = name.rsplit_once('-')?;
+        Some(format!("{}-{rest}", plain(project)?))
     } else {
-        return None;
-    };
-    if project.is_empty() {
-        return None;
+        None
     }
+}
+
+fn plain(project: &str) -> Option<String> {
     let mut plain = String::with_capacity(project.len());
     for c in project.chars() {
         if matches!(c, '-' | '_' | '.') {
@@ -127,7 +139,7 @@ fn normalised(name: &str) -> Option<String> {
             plain.push(c.to_ascii_lowercase());
         }
     }
-    Some(format!("{plain}-{rest}"))
+    (!plain.is_empty()).then_some(plain)
 }
 
 #[cfg(test)]
@@ -144,5 +156,15 @@ mod tests {
             normalised("wrong_name-0.1.2-py3-none-any.whl")
         );
         assert_eq!(normalised("foo.txt"), None);
+        let wheel = |platforms: &str| normalised(&format!("foo-1.0-cp310-cp310-{platforms}.whl"));
+        let one = wheel("manylinux_2_17_x86_64.manylinux2014_x86_64");
+        assert_eq!(one, wheel("manylinux2014_x86_64.manylinux_2_17_x86_64"));
+        assert_ne!(one, wheel("manylinux2014_x86_64"));
+        assert_eq!(
+            normalised("Foo.Bar-1.0-1-py3-none-any.whl"),
+            normalised("foo_bar-1.0-1-py3-none-any.whl")
+        );
+        assert_eq!(normalised("-1.0-py3-none-any.whl"), None);
+        assert_eq!(normalised("py3-none-any.whl"), None);
     }
 }

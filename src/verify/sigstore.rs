@@ -23,7 +23,9 @@ use sigstore_verify::{
 
 use super::authenticated::{Authenticated, Content};
 use super::certificate::Certificate;
-use super::public_key::PublicKey;
+use super::log_entry::LogEntry;
+use super::logged::{self, Logged};
+use super::public_key::{KeyAlgorithm, PublicKey};
 use super::statement::subject_digests;
 use super::trust::{SigstoreRoot, Trust, TrustedKey};
 use super::{Check, Signer};
@@ -52,11 +54,12 @@ pub(crate) fn authenticate(
 ) -> Authenticated {
     let content = content_of(bundle);
     let mut answer = Authenticated::new(content);
+    answer.evidence.bundle_0_1 = bundle.media_type() == MediaType::Bundle0_1;
     answer = match &bundle.verification_material.content {
         VerificationMaterialContent::PublicKey(hint) => {
             keyed(bundle, &hint.hint, trust, keys, message, answer)
         }
-        _ => keyless(bundle, trust, message, answer),
+        _ => keyless(bundle, trust, message, as_of, answer),
     };
     if let Some(late) = answer.times.iter().find(|time| **time > as_of) {
         let check = Check::refuted("signing-time")
@@ -131,7 +134,13 @@ fn input<'a>(
     }
 }
 
-fn keyless(bundle: &Bundle, trust: &Trust, message: Message<'_>, mut answer: Authenticated) -> Authenticated {
+fn keyless(
+    bundle: &Bundle,
+    trust: &Trust,
+    message: Message<'_>,
+    as_of: Timestamp,
+    mut answer: Authenticated,
+) -> Authenticated {
     let Some(der) = bundle.signing_certificate() else {
         return answer.refuted(
             Check::refuted("certificate")
@@ -156,6 +165,13 @@ fn keyless(bundle: &Bundle, trust: &Trust, message: Message<'_>, mut answer: Aut
         Ok(root) => root,
         Err(check) => return answer.refuted(check),
     };
+    let is_p521 = PublicKey::from_der(certificate.key_der(), "certificate")
+        .is_ok_and(|key| key.algorithm() == KeyAlgorithm::EcdsaP521);
+    if is_p521 && let SignatureContent::MessageSignature(signature) = &bundle.content {
+        let signature = signature.signature.as_bytes().to_vec();
+        let one = Logged { signature, der: der.as_bytes().to_vec(), certificate, root };
+        return on_p521(bundle, &one, message, as_of, answer);
+    }
     let (artifact, bound) = match input(&answer, message) {
         Ok(input) => input,
         Err(check) => return answer.refuted(check),
@@ -201,6 +217,66 @@ fn keyless(bundle: &Bundle, trust: &Trust, message: Message<'_>, mut answer: Aut
             answer.refuted(check)
         }
     }
+}
+
+/// A bundle by a key on P-521, which Sigstore's registry of algorithms has and `sigstore-verify` has not.
+fn on_p521(
+    bundle: &Bundle,
+    one: &Logged<'_>,
+    message: Message<'_>,
+    as_of: Timestamp,
+    mut answer: Authenticated,
+) -> Authenticated {
+    answer.evidence.root_has_logs = one.root.has_logs();
+    let material = &bundle.verification_material;
+    let entry = match material.tlog_entries.as_slice() {
+        [only] => serde_json::to_value(only).ok().and_then(|value| LogEntry::from_value(&value)),
+        _ => None,
+    };
+    let needs_proof = bundle.media_type() != MediaType::Bundle0_1;
+    let check = match entry {
+        None => Some(
+            Check::refuted("transparency-log")
+                .expected("one log entry")
+                .found(format!("{} entries", material.tlog_entries.len()))
+                .from("verificationMaterial.tlogEntries"),
+        ),
+        Some(entry) if needs_proof && !entry.has_proof => Some(
+            Check::refuted("inclusion-proof")
+                .expected("an inclusion proof, which bundles have from version 0.2 on")
+                .found("none")
+                .from("verificationMaterial.tlogEntries"),
+        ),
+        Some(_) if !material.timestamp_verification_data.rfc3161_timestamps.is_empty() => Some(
+            Check::absent("timestamp")
+                .expected("a log entry alone, which is what is read for a key on P-521")
+                .found("RFC 3161 timestamps beside it, which were not checked")
+                .from("verificationMaterial.timestampVerificationData")
+                .next_step("ask the publisher for a signature with an ECDSA P-256 key"),
+        ),
+        Some(entry) => match logged::message(one, &entry, &message, as_of, &answer) {
+            Err(check) => Some(check),
+            Ok((mut done, digest)) => {
+                let stated = match &done.content {
+                    Content::Message(Some(stated)) => stated.agreement(&DigestSet::single(digest.clone())),
+                    _ => Agreement::Same,
+                };
+                if stated == Agreement::Same {
+                    done.message_digest = Some(digest);
+                    return done;
+                }
+                Some(
+                    Check::refuted("artifact-digest")
+                        .expected(digest.to_string())
+                        .found("another digest")
+                        .from("messageSignature.messageDigest")
+                        .next_step("check that artifact and bundle belong together"),
+                )
+            }
+        },
+    };
+    answer.certificate = Some(one.certificate.clone());
+    answer.refuted(check.unwrap_or_else(|| Check::refuted("bundle")))
 }
 
 /// The instance whose authority issued the certificate. With a single root that is the root, so that

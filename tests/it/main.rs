@@ -32,8 +32,11 @@ mod sigstore_world;
 mod small_root;
 mod sources;
 mod store;
+#[cfg(feature = "tuf")]
+mod trust_update;
 mod verify_attestations;
 mod verify_command;
 mod verify_formats;
+mod verify_git;
 mod verify_logged;
 mod verify_mutations;

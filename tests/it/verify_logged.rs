@@ -8,7 +8,7 @@ use reprove::verify::{self, Context, LogEntry};
 use reprove::{digest::Digest, limits::verify::VerifyLimits};
 use serde_json::{Value, json};
 
-use crate::sigstore_world::{Key, Leaf, SIGNED_AT, World, b64, pem, sha256};
+use crate::sigstore_world::{Key, Leaf, SIGNED_AT, World, b64, hashedrekord_v1_body, pem, sha256};
 use crate::verify_attestations::{ARTIFACT, IN_TOTO, judge, policy, statement, subject, trust};
 
 /// Signer, certificate and signature.
@@ -365,4 +365,108 @@ fn image_layouts_with_intoto_entries_are_judged() {
         layout(folder.path(), &image.to_string(), &document, &entry, &pem("CERTIFICATE", &other));
         assert_eq!(verdict().verdict, Verdict::Fail, "{kind:?}: another certificate");
     }
+}
+
+/// A message signature by a key on P-521, one thing changed.
+struct OnP521 {
+    world: World,
+    thief: Option<Key>,
+    other_ct: Option<Key>,
+    logged: Option<Vec<u8>>,
+    logged_at: i64,
+    change: fn(&mut Value),
+}
+
+impl OnP521 {
+    fn new() -> Self {
+        let world = World::new();
+        Self { world, thief: None, other_ct: None, logged: None, logged_at: SIGNED_AT, change: |_| {} }
+    }
+
+    fn verdict(&self, as_digest: bool) -> (Verdict, Vec<&'static str>) {
+        let key = Key::p521();
+        let certificate = self.world.issue(
+            &Leaf::generator("owner/name"),
+            &key,
+            self.other_ct.as_ref().unwrap_or(&self.world.ct),
+        );
+        let signature = self.thief.as_ref().unwrap_or(&key).sign(ARTIFACT);
+        let sha512 = |bytes: &[u8]| Digest::of(reprove::digest::Algorithm::Sha512, bytes);
+        let logged = sha512(self.logged.as_deref().unwrap_or(ARTIFACT));
+        let body = hashedrekord_v1_body(logged.as_bytes(), &signature, &certificate);
+        let log = &self.world.rekor;
+        let entry = self.world.entry_v1(("hashedrekord", "0.0.1"), &body, self.logged_at, log);
+        let digest = sha512(ARTIFACT);
+        let mut bundle = json!({
+            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": {
+                "certificate": { "rawBytes": b64(&certificate) },
+                "tlogEntries": [entry],
+            },
+            "messageSignature": {
+                "messageDigest": { "algorithm": "SHA2_512", "digest": b64(digest.as_bytes()) },
+                "signature": b64(&signature),
+            },
+        });
+        (self.change)(&mut bundle);
+        let limits = VerifyLimits::DEFAULT;
+        let attestations =
+            verify::document::read(bundle.to_string().as_bytes(), "bundle.json", &limits).unwrap();
+        let mut artifact = subject(ARTIFACT);
+        artifact.digests = artifact.digests.with(digest);
+        artifact.bytes = (!as_digest).then(|| ARTIFACT.to_vec());
+        let (trust, policy) = (trust(&self.world), Policy { signer: SignerDemand::Anybody, ..Policy::new() });
+        let as_of = jiff::Timestamp::from_second(SIGNED_AT + 1_000_000).unwrap();
+        let context = Context { trust: &trust, policy: &policy, log_entries: &[], as_of, limits: &limits };
+        let answer = verify::verify(&[artifact], &attestations, &context).remove(0);
+        let bad = answer.attestations.iter().flat_map(|a| &a.checks);
+        let bad =
+            bad.filter(|c| !matches!(c.verdict(), None | Some(Verdict::Pass))).map(|c| c.code).collect();
+        (answer.verdict, bad)
+    }
+}
+
+#[test]
+fn keys_on_p521_are_checked_as_strictly_as_the_others() {
+    for as_digest in [false, true] {
+        let (verdict, why) = OnP521::new().verdict(as_digest);
+        assert_eq!(verdict, Verdict::Pass, "digest alone: {as_digest}: {why:?}");
+    }
+    let refuses = |what: &str, code: &str, change: &dyn Fn(&mut OnP521)| {
+        let mut made = OnP521::new();
+        change(&mut made);
+        for as_digest in [false, true] {
+            let (verdict, codes) = made.verdict(as_digest);
+            assert_ne!(verdict, Verdict::Pass, "{what}");
+            assert!(codes.contains(&code), "{what}: expected {code}, found {codes:?}");
+        }
+    };
+    refuses("another key signs", "signature", &|m| m.thief = Some(Key::p521()));
+    refuses("another certificate log", "certificate-log", &|m| m.other_ct = Some(Key::new()));
+    refuses("the log recorded another artifact", "log-entry", &|m| m.logged = Some(b"other".to_vec()));
+    refuses("logged after the certificate's end", "certificate-chain", &|m| m.logged_at = SIGNED_AT + 3600);
+    refuses("no inclusion proof in version 0.3", "inclusion-proof", &|m| {
+        m.change = |b| b["verificationMaterial"]["tlogEntries"][0]["inclusionProof"] = Value::Null;
+    });
+    refuses("no log entry", "transparency-log", &|m| {
+        m.change = |b| b["verificationMaterial"]["tlogEntries"] = json!([]);
+    });
+    refuses("the same entry twice", "bundle", &|m| {
+        m.change = |b| {
+            let entry = b["verificationMaterial"]["tlogEntries"][0].clone();
+            b["verificationMaterial"]["tlogEntries"] = json!([entry, entry]);
+        };
+    });
+    refuses("another stated digest", "artifact-digest", &|m| {
+        m.change = |b| {
+            let other = Digest::of(reprove::digest::Algorithm::Sha512, b"other");
+            b["messageSignature"]["messageDigest"]["digest"] = json!(b64(other.as_bytes()));
+        };
+    });
+    refuses("timestamps that nobody checks", "timestamp", &|m| {
+        m.change = |b| {
+            b["verificationMaterial"]["timestampVerificationData"] =
+                json!({ "rfc3161Timestamps": [{ "signedTimestamp": b64(b"x") }] });
+        };
+    });
 }

@@ -11,8 +11,10 @@
 //!   their name, but SHA-1 collisions can be made: two trees under one signed name are possible.
 //! - The committer's time is the signer's own word. SSH keys are judged at that time, as git does.
 //! - Commits before the signed one are named by it, not signed by this signature.
-//! - Signatures in X.509 (gitsign, smime) are recognised and *not checked*: that is inconclusive.
+//! - Signatures in X.509 are read as gitsign makes them, by a certificate of a Sigstore instance. Those of other
+//!   authorities (S/MIME) are refused, since no trust root given here vouches for them.
 
+mod gitsign;
 mod object;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,22 @@ use crate::limits::signature::SignatureLimits;
 
 /// Namespace of SSH signatures that git makes (git's `gpg-interface.c`).
 const SSH_NAMESPACE: &str = "git";
+
+/// What an answer about a revision does not establish.
+pub const NOT_CHECKED: &[&str] = &[
+    "whether the source is benign",
+    "commits before the signed one, which it names and does not sign",
+    "whether other bytes with the same SHA-1 exist",
+];
+
+/// Opens a repository, in its folder or bare, and no other: no parent folder is looked into.
+///
+/// # Errors
+/// There is none, or it is damaged.
+pub fn open(folder: &std::path::Path) -> Result<Repository, GitError> {
+    Repository::open(folder)
+        .map_err(|source| GitError::Repository { revision: folder.display().to_string(), source })
+}
 
 /// What became of a signed revision.
 #[derive(Debug, Clone)]
@@ -153,12 +171,27 @@ pub fn answer_object(
     };
     let signed = match kind {
         SignatureKind::X509 => {
-            checks.push(
-                Check::absent("git-x509-checked")
-                    .found("a signature in X.509 (gitsign or S/MIME), which is recognised and not checked")
-                    .next_step("verify it with `gitsign verify`; this answer establishes nothing about it"),
-            );
-            return answer(Vec::new(), checks);
+            let Some(context) = keys.sigstore else {
+                checks.push(
+                    Check::absent("git-x509-checked")
+                        .expected("a trust root and an identity to check it against")
+                        .found("a signature by certificate (gitsign)")
+                        .next_step("demand the signer with `--identity` and `--issuer`"),
+                );
+                return answer(Vec::new(), checks);
+            };
+            let context = super::Context { as_of, ..*context };
+            return match gitsign::authenticate(signature, &object.payload, source, &context) {
+                Ok(authenticated) => {
+                    let (signers, more) = super::judge::alone(format, authenticated, &context);
+                    checks.extend(more);
+                    answer(signers, checks)
+                }
+                Err(check) => {
+                    checks.push(check);
+                    answer(Vec::new(), checks)
+                }
+            };
         }
         SignatureKind::OpenPgp => signed::answer_detached(
             Document { source, bytes: signature },
@@ -194,10 +227,10 @@ pub fn answer_object(
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum GitError {
     /// No such revision, or a damaged repository.
-    #[error("cannot read `{revision}` in the repository")]
+    #[error("cannot read `{revision}` as git does")]
     #[diagnostic(
         code(git::repository),
-        help("give a tag's name or a full commit id that the repository holds")
+        help("give a repository's folder, and a tag's name or a full commit id that it holds")
     )]
     Repository {
         /// As asked.

@@ -123,6 +123,8 @@ struct Evidence {
     inclusion_proof: bool,
     #[serde(default)]
     timestamp: bool,
+    #[serde(default)]
+    bundle_0_2: bool,
 }
 
 pub(super) fn read(file: &str, text: &str) -> Result<Policy, PolicyError> {
@@ -188,6 +190,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Policy, PolicyError> {
             log: if raw.evidence.log { LogDemand::Always } else { LogDemand::WhereTheRootHasLogs },
             inclusion_proof: raw.evidence.inclusion_proof,
             timestamp: raw.evidence.timestamp,
+            bundle_0_2: raw.evidence.bundle_0_2,
         },
         vouchers_min: raw.vouchers_min,
         every_attestation: raw.every_attestation,

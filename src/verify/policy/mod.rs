@@ -44,6 +44,9 @@ pub struct EvidenceDemand {
     pub inclusion_proof: bool,
     /// RFC 3161 timestamp.
     pub timestamp: bool,
+    /// A bundle of version 0.2 or later, as `gh attestation verify` demands. Nobody signs the version:
+    /// [`EvidenceDemand::inclusion_proof`] asks for what it stands for.
+    pub bundle_0_2: bool,
 }
 
 /// GitHub's own claims by name, as `gh attestation verify` compares them.

@@ -15,7 +15,7 @@ use super::checksums::{self, ChecksumList, Listed};
 use super::minisign::{self, MinisignError, MinisignOutcome};
 use super::openpgp::{self, Keyring, OpenPgpError, SignatureOutcome};
 use super::ssh::{self, AllowedSigners, Question, SshError, SshOutcome};
-use super::{AttestationAnswer, Check, Format, Signer};
+use super::{AttestationAnswer, Check, Context, Format, Signer};
 use crate::digest::DigestSet;
 use crate::limits::signature::SignatureLimits;
 
@@ -32,12 +32,20 @@ pub struct Keys<'a> {
     pub ssh_identity: Option<&'a str>,
     /// minisign keys.
     pub minisign: Option<&'a minisign::Keys>,
+    /// What certificates in git's signatures are judged with; other documents carry none.
+    pub sigstore: Option<&'a Context<'a>>,
 }
 
 impl Keys<'_> {
     /// No key at all: everything is *absent*.
-    pub const NONE: Self =
-        Self { openpgp: None, ssh: None, ssh_namespace: "file", ssh_identity: None, minisign: None };
+    pub const NONE: Self = Self {
+        openpgp: None,
+        ssh: None,
+        ssh_namespace: "file",
+        ssh_identity: None,
+        minisign: None,
+        sigstore: None,
+    };
 }
 
 /// A file with the name under which answers mention it.

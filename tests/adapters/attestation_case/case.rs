@@ -134,6 +134,7 @@ fn policy(case: &Value) -> Result<Policy, Trouble> {
         });
     }
     policy.every_attestation = command.starts_with("gh ");
+    policy.evidence.bundle_0_2 = command.starts_with("gh ");
     policy.publisher = wanted.get("publisher").map(publisher).transpose()?;
     let is_summary = text(case, "format") == Some("vsa");
     if is_summary {
@@ -247,7 +248,10 @@ fn wrapped(base64: &str) -> String {
 
 fn attestations(case: &Value, folder: &Path, limits: &VerifyLimits) -> Result<Vec<Attestation>, Trouble> {
     let name = text(case, "attestation").ok_or_else(|| Trouble::Unsupported("no attestation".to_owned()))?;
-    let path = folder.join(name);
+    let mut path = folder.join(name);
+    if text(case, "format") == Some("oci-layout-cosign") && path.is_file() {
+        path.pop();
+    }
     if path.is_dir() {
         return verify::oci::read(&path, limits).map_err(refused);
     }

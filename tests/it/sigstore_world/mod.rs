@@ -5,7 +5,10 @@ pub(crate) mod der;
 mod timestamp;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    KeyPair as _,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use der::{bits, ecdsa_sha256, extension, integer, name, octets, oid, seq, tlv, utc_time, utf8};
@@ -29,13 +32,22 @@ pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
 
 pub(crate) struct Key {
     pair: EcdsaKeyPair,
+    curve: &'static str,
 }
 
 impl Key {
     pub(crate) fn new() -> Self {
-        let document =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).unwrap();
-        Self { pair: EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref()).unwrap() }
+        Self::on("1.2.840.10045.3.1.7", &ECDSA_P256_SHA256_ASN1_SIGNING)
+    }
+
+    /// A key on P-521, which signs SHA-512.
+    pub(crate) fn p521() -> Self {
+        Self::on("1.3.132.0.35", &ECDSA_P521_SHA512_ASN1_SIGNING)
+    }
+
+    fn on(curve: &'static str, algorithm: &'static EcdsaSigningAlgorithm) -> Self {
+        let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
+        Self { pair: EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).unwrap(), curve }
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
@@ -43,7 +55,7 @@ impl Key {
     }
 
     pub(crate) fn spki(&self) -> Vec<u8> {
-        let algorithm = seq(&[oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")]);
+        let algorithm = seq(&[oid("1.2.840.10045.2.1"), oid(self.curve)]);
         seq(&[algorithm, bits(self.pair.public_key().as_ref())])
     }
 
@@ -347,11 +359,12 @@ pub(crate) fn hashedrekord_v2_body(digest: &[u8], signature: &[u8], certificate:
 
 /// A hashedrekord entry's body as Rekor v1 writes it.
 pub(crate) fn hashedrekord_v1_body(digest: &[u8], signature: &[u8], certificate: &[u8]) -> Value {
+    let algorithm = if digest.len() == 64 { "sha512" } else { "sha256" };
     json!({
         "apiVersion": "0.0.1",
         "kind": "hashedrekord",
         "spec": {
-            "data": { "hash": { "algorithm": "sha256", "value": hex::encode(digest) } },
+            "data": { "hash": { "algorithm": algorithm, "value": hex::encode(digest) } },
             "signature": {
                 "content": b64(signature),
                 "publicKey": { "content": b64(pem("CERTIFICATE", certificate).as_bytes()) },

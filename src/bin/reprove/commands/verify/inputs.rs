@@ -68,6 +68,10 @@ pub(crate) enum InputError {
         help("name the artifact's file, or `sha256:` and its digest")
     )]
     NothingToSummarise,
+    /// A repository without a tag or commit in it.
+    #[error("a repository is not signed, its tags and commits are")]
+    #[diagnostic(code(cli::no_revision), help("name one with `--tag NAME` or `--commit ID`"))]
+    NoRevision,
 }
 
 fn read_error(path: &Path, source: std::io::Error) -> Failure {

@@ -52,6 +52,19 @@ pub(super) struct Loaded {
     minisign: Option<minisign::Keys>,
 }
 
+impl Loaded {
+    pub(super) fn keys(&self) -> Keys<'_> {
+        Keys {
+            openpgp: self.openpgp.as_ref(),
+            ssh: self.ssh.as_ref(),
+            ssh_namespace: &self.ssh_namespace,
+            ssh_identity: None,
+            minisign: self.minisign.as_ref(),
+            sigstore: None,
+        }
+    }
+}
+
 impl LongLived {
     pub(super) fn load(&self, limits: &SignatureLimits) -> Result<Loaded, Failure> {
         let usage = |e| Failure::new(e, Exit::Usage);
@@ -94,13 +107,7 @@ pub(super) fn answers(
     as_of: Timestamp,
     limits: &SignatureLimits,
 ) -> Result<Vec<AttestationAnswer>, Failure> {
-    let keys = Keys {
-        openpgp: loaded.openpgp.as_ref(),
-        ssh: loaded.ssh.as_ref(),
-        ssh_namespace: &loaded.ssh_namespace,
-        ssh_identity: None,
-        minisign: loaded.minisign.as_ref(),
-    };
+    let keys = loaded.keys();
     let is_list = |d: &&Signed| matches!(d.format, Format::Checksums | Format::OpenPgpCleartext);
     let detached: Vec<&Signed> = documents.iter().filter(|d| !is_list(d)).collect();
     let mut found = Vec::new();

@@ -12,7 +12,7 @@ use reprove::limits::verify::VerifyLimits;
 use reprove::statement::dsse::PAYLOAD_TYPE_IN_TOTO;
 use reprove::verdict::Verdict;
 use reprove::verify::policy::Policy;
-use reprove::verify::{self, ArtifactAnswer, Context, SummaryOf};
+use reprove::verify::{self, ArtifactAnswer, Context, SummaryOf, git, signed};
 use serde::Serialize;
 
 use crate::args::{Args, Format};
@@ -55,7 +55,9 @@ impl Verify {
         let log_entries = inputs::log_entries(&self.rekor_entries, &limits)?;
         let context =
             Context { trust: &trust, policy: &policy, log_entries: &log_entries, as_of, limits: &limits };
-        let answers = if self.files.is_empty() {
+        let answers = if let Some(repository) = &self.repository {
+            vec![self.judge_revision(repository, &context)?]
+        } else if self.files.is_empty() {
             vec![verify::verify_alone(&given.attestations, &context)]
         } else {
             self.judge(&given, &context)?
@@ -99,6 +101,37 @@ impl Verify {
             Ok(verify::with_answers(answer, more, context))
         })
         .collect()
+    }
+
+    /// Judges a tag or commit: by the keys that were given, or for gitsign by the demands on its signer.
+    fn judge_revision(
+        &self,
+        repository: &std::path::Path,
+        context: &Context<'_>,
+    ) -> Result<ArtifactAnswer, Failure> {
+        let limits = SignatureLimits::DEFAULT;
+        let keys = self.long_lived.load(&limits)?;
+        let keys = signed::Keys { sigstore: Some(context), ..keys.keys() };
+        let (revision, artifact) = match (&self.tag, &self.commit) {
+            (Some(tag), _) => (tag, format!("tag {tag}")),
+            (None, Some(commit)) => (commit, format!("commit {commit}")),
+            (None, None) => return Err(Failure::new(InputError::NoRevision, Exit::Usage)),
+        };
+        let opened = git::open(repository).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        let found = git::answer_revision(&opened, revision, &keys, context.as_of, &limits)
+            .map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        let artifact = match &found.commit {
+            Some(commit) if self.tag.is_some() => format!("{artifact}, commit {commit}"),
+            _ => artifact,
+        };
+        Ok(ArtifactAnswer {
+            artifact,
+            digests: None,
+            verdict: found.answer.verdict,
+            checks: Vec::new(),
+            attestations: vec![found.answer],
+            not_checked: git::NOT_CHECKED.to_vec(),
+        })
     }
 
     fn write_summary(

@@ -25,12 +25,36 @@ use crate::render::Failure;
 #[derive(Debug, Options)]
 pub(crate) struct Verify {
     /// Files, folders, globs, or `sha256:…` in place of a file. None judges the attestations alone.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", conflicts_with = "repository")]
     pub(super) files: Vec<String>,
 
     /// Attestations: a file of any format, a folder of them, or an OCI image layout.
-    #[arg(long = "attestation", short = 'a', value_name = "PATH", required = true)]
+    #[arg(long = "attestation", short = 'a', value_name = "PATH", required_unless_present = "repository")]
     pub(super) attestations: Vec<PathBuf>,
+
+    /// git repository of which a signed tag or commit is judged in place of files.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "revision",
+        conflicts_with_all = ["attestations", "source_uri", "verifier_id", "vsa"],
+        help_heading = "Git"
+    )]
+    pub(super) repository: Option<PathBuf>,
+
+    /// Signed tag, by its name.
+    #[arg(
+        long = "tag",
+        value_name = "NAME",
+        requires = "repository",
+        group = "revision",
+        help_heading = "Git"
+    )]
+    pub(super) tag: Option<String>,
+
+    /// Signed commit, by its full id.
+    #[arg(long, value_name = "ID", requires = "repository", group = "revision", help_heading = "Git")]
+    pub(super) commit: Option<String>,
 
     /// Policy file; the options below add to it.
     #[arg(long, value_name = "FILE")]
