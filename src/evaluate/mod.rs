@@ -2,9 +2,15 @@
 //! release.
 //!
 //! [`register`] is what people write about findings in `policies/`, [`evidence`] what would show
-//! something and what was seen; [`standing`] derives what the machine shows beside what people say.
+//! something and what was seen; [`look`] answers what needs no running program, from the release's
+//! authenticated [`source`] and from clones of a [`repository`]; [`standing`] derives what the machine
+//! shows beside what people say; [`history`] keeps what was seen of earlier releases.
 
 pub mod definition;
 pub mod evidence;
+pub mod history;
+pub mod look;
 pub mod register;
+pub mod repository;
+pub mod source;
 pub mod standing;

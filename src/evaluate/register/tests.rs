@@ -178,3 +178,24 @@ fn a_finding_may_not_stand_in_two_files() {
         "policies/findings/acme-2026.toml:13:6: finding `T-1` is given twice, first at policies/findings/acme-2025.toml:13"
     );
 }
+
+#[test]
+fn the_registers_of_the_project_are_whole() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let register = Register::load(root).unwrap();
+    let counts: Vec<_> = register
+        .audits
+        .iter()
+        .map(|a| {
+            (a.id.as_str(), a.findings.len(), a.findings.iter().map(|f| f.evidence.len()).sum::<usize>())
+        })
+        .collect();
+    assert_eq!(counts, [("chainguard-2023", 6, 11), ("cure53-2018", 11, 56), ("cure53-2020", 11, 46)]);
+    let components: Vec<_> =
+        crate::component::Component::all(root).unwrap().into_iter().map(|c| c.name).collect();
+    for (_, finding) in register.findings() {
+        for component in &finding.components {
+            assert!(components.contains(component), "{}: no component `{component}`", finding.place);
+        }
+    }
+}
