@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use reprove::limits::sandbox::SandboxLimits;
 use reprove::rebuild::sandbox::{
-    Line, Mount, Network, Outcome, Output, Run, SandboxError, Spec, Stream, run, spawn,
+    Line, Mount, Network, Outcome, Output, Run, SandboxError, SocketKind, Spec, Stream, run, spawn,
 };
 
 pub(crate) fn spec(folder: &Path) -> Spec {
@@ -127,6 +127,75 @@ fn a_running_sandbox_can_be_stopped_and_serves_only_itself() {
     assert_eq!(lines.recv().unwrap(), "connected");
     running.stop();
     assert_eq!(running.wait().unwrap().outcome, Outcome::Stopped);
+}
+
+#[test]
+fn the_caller_takes_part_in_the_network_inside_and_nothing_else_does() {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
+
+    let folder = tempfile::tempdir().unwrap();
+    let spec = Spec { network: Network::Loopback, ..spec(folder.path()) };
+    // Answers one connection, then connects to the caller, then sends it a datagram; orphans meanwhile.
+    let script = r#"
+        use Socket;
+        for (1..3) { if (!fork) { fork; select undef, undef, undef, 0.1; exit } }
+        socket(my $server, PF_INET, SOCK_STREAM, 0) or die "socket $!";
+        bind($server, pack_sockaddr_in(9000, INADDR_LOOPBACK)) and listen($server, 1) or die "listen $!";
+        $| = 1; print "listening\n";
+        accept(my $peer, $server); syswrite $peer, "from inside"; close $peer;
+        socket(my $client, PF_INET, SOCK_STREAM, 0) or die "socket $!";
+        connect($client, pack_sockaddr_in(9001, INADDR_LOOPBACK)) or die "connect $!";
+        sysread $client, my $text, 100; print "$text\n";
+        socket(my $udp, PF_INET, SOCK_DGRAM, 0) or die "socket $!";
+        send($udp, "datagram", 0, pack_sockaddr_in(9002, INADDR_LOOPBACK)) or die "send $!";
+        exit 5;
+    "#;
+    let (sender, lines) = std::sync::mpsc::channel();
+    let sink = move |line: Line<'_>| {
+        let _ = sender.send(String::from_utf8_lossy(line.bytes).into_owned());
+    };
+    let argv = ["perl", "-e", script].map(str::to_owned).to_vec();
+    let running = spawn(spec.clone(), argv, Box::new(sink)).unwrap();
+    let at = |port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let listener = running.socket(SocketKind::Stream).unwrap();
+    rustix::net::bind(&listener, &at(9001)).unwrap();
+    rustix::net::listen(&listener, 1).unwrap();
+    let datagrams = running.socket(SocketKind::Datagram).unwrap();
+    rustix::net::bind(&datagrams, &at(9002)).unwrap();
+    assert_eq!(lines.recv().unwrap(), "listening");
+
+    let client = running.socket(SocketKind::Stream).unwrap();
+    rustix::net::connect(&client, &at(9000)).unwrap();
+    let mut text = String::new();
+    TcpStream::from(client).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "from inside");
+    // The port is the sandbox's, not the host's.
+    assert!(TcpStream::connect(at(9000)).is_err());
+    let accepted = rustix::net::accept(&listener).unwrap();
+    TcpStream::from(accepted).write_all(b"from outside").unwrap();
+    assert_eq!(lines.recv().unwrap(), "from outside");
+    let mut bytes = [0; 100];
+    let (read, _) = UdpSocket::from(datagrams).recv_from(&mut bytes).unwrap();
+    assert_eq!(&bytes[..read], b"datagram");
+    assert_eq!(running.wait().unwrap().outcome, Outcome::Exited { status: 5 });
+
+    let none =
+        spawn(Spec { network: Network::None, ..spec }, vec!["true".to_owned()], Box::new(|_: Line<'_>| {}));
+    let error = none.unwrap().socket(SocketKind::Stream).unwrap_err();
+    assert!(matches!(error, SandboxError::Watch { .. }), "{error:?}");
+}
+
+#[test]
+fn no_socket_comes_out_of_a_sandbox_that_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = Spec { network: Network::Loopback, ..spec(folder.path()) };
+    let running = spawn(spec, vec!["true".to_owned()], Box::new(|_: Line<'_>| {})).unwrap();
+    while running.is_running() {
+        std::thread::yield_now();
+    }
+    assert!(running.socket(SocketKind::Stream).is_err());
+    assert_eq!(running.wait().unwrap().outcome, Outcome::Exited { status: 0 });
 }
 
 #[test]

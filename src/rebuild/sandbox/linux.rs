@@ -18,6 +18,8 @@ use super::call::{Call, STAGING, System};
 pub(super) const LIFE: RawFd = 3;
 /// Number of the socket to the watcher in the child.
 pub(super) const REPORT: RawFd = 4;
+/// Number of the socket through which sockets are handed out, where they are; see [`door`](super::door).
+pub(super) const DOOR: RawFd = 5;
 /// Mounts that can be held at once.
 pub(super) const SLOTS: usize = 32;
 
@@ -417,19 +419,30 @@ pub(super) fn arrange(
     stderr: RawFd,
     life: RawFd,
     report: RawFd,
+    door: Option<RawFd>,
 ) -> Result<(), Errno> {
-    for (from, to, flags) in [
+    let all = [
         (stdin, 0, 0),
         (stdout, 1, 0),
         (stderr, 2, 0),
         (life, LIFE, libc::O_CLOEXEC),
         (report, REPORT, libc::O_CLOEXEC),
-    ] {
+    ];
+    let mut next = DOOR;
+    for (from, to, flags) in all.into_iter().chain(door.map(|door| (door, DOOR, libc::O_CLOEXEC))) {
         // SAFETY: numbers; the watcher made sure that none of the sources is below 10.
         unsafe { raw(libc::SYS_dup3, [from as usize, to as usize, flags as usize, 0, 0, 0]) }?;
+        next = next.max(to + 1);
     }
     // SAFETY: numbers. Whatever else the caller had open, the sandbox has no business with.
-    unsafe { raw(libc::SYS_close_range, [5, u32::MAX as usize, 0, 0, 0, 0]) }.map(drop)
+    unsafe { raw(libc::SYS_close_range, [next as usize, u32::MAX as usize, 0, 0, 0, 0]) }.map(drop)
+}
+
+/// The socket through which sockets are handed out.
+pub(super) fn door() -> BorrowedFd<'static> {
+    // SAFETY: where there is one, the first process keeps it under this number to its end; elsewhere
+    // every call with it fails.
+    unsafe { BorrowedFd::borrow_raw(DOOR) }
 }
 
 /// Lets go of the output pipes, so that only the program and its children hold them.

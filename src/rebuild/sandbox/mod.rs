@@ -33,9 +33,11 @@
 mod call;
 mod cgroup;
 mod disk;
+mod door;
 mod error;
 mod linux;
 mod plan;
+mod running;
 mod seccomp;
 mod tree;
 mod watch;
@@ -46,8 +48,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use door::Kind as SocketKind;
 pub use error::{Restriction, SandboxError};
-pub use watch::Running;
+pub use running::Running;
 
 use crate::limits::sandbox::SandboxLimits;
 
@@ -57,7 +60,8 @@ use crate::limits::sandbox::SandboxLimits;
 pub enum Network {
     /// None: the loopback interface is down, and only Unix sockets can be made.
     None,
-    /// The sandbox's own loopback interface, up, with nothing behind it.
+    /// The sandbox's own loopback interface, up, with nothing behind it. Whoever started the sandbox
+    /// with [`spawn`] may take part through [`Running::socket`].
     Loopback,
 }
 
@@ -250,7 +254,7 @@ impl<F: FnMut(Line<'_>)> Sink for F {
 ///
 /// Only where nothing was run. A program that fails is an [`Outcome`].
 pub fn run(spec: &Spec, argv: &[String], sink: &mut dyn Sink) -> Result<Run, SandboxError> {
-    watch::Watch::start(spec, argv, None)?.follow(sink)
+    watch::Watch::start(spec, argv, None, None)?.follow(sink)
 }
 
 /// Starts a program inside and returns at once; a thread of its own watches it.

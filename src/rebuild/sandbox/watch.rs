@@ -6,7 +6,6 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,6 +19,7 @@ use rustix::process::Signal;
 use super::call::{Call, perform_all};
 use super::cgroup::Cgroup;
 use super::disk::Disk;
+use super::door;
 use super::linux::{self, Linux, Report};
 use super::plan::{Identity, Plan, host_has};
 use super::tree::Tree;
@@ -61,7 +61,13 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Starts. `stop` ends the run when its other end is closed.
-    pub(super) fn start(spec: &Spec, argv: &[String], stop: Option<OwnedFd>) -> Result<Self, SandboxError> {
+    /// `door` is the sandbox's end of the one through which it hands out sockets.
+    pub(super) fn start(
+        spec: &Spec,
+        argv: &[String],
+        stop: Option<OwnedFd>,
+        door: Option<OwnedFd>,
+    ) -> Result<Self, SandboxError> {
         let start = Instant::now();
         let uid_map = std::fs::read_to_string("/proc/self/uid_map").map_err(watch("the map of users"))?;
         let (euid, egid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -94,6 +100,7 @@ impl Watch {
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(|errno| watch("a socket")(errno.into()))?;
         let report_inner = high(Ok(report_inner))?;
+        let door = door.map(|door| high(Ok(door))).transpose()?;
 
         let name = format!("reprove-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let cgroup = Cgroup::make(&spec.limits, &name);
@@ -103,6 +110,7 @@ impl Watch {
             stderr: err_inner.as_ref().unwrap_or(&out_inner).as_raw_fd(),
             life: life_inner.as_raw_fd(),
             report: report_inner.as_raw_fd(),
+            door: door.as_ref().map(AsRawFd::as_raw_fd),
         };
         let linux = Linux::new();
         let (pid, pidfd) =
@@ -128,7 +136,7 @@ impl Watch {
             log_bytes: 0,
             usage: Usage::default(),
         };
-        drop((null, life_inner, out_inner, err_inner, report_inner));
+        drop((null, life_inner, out_inner, err_inner, report_inner, door));
         // From here on dropping `watch` ends the child.
         watch.let_go(spec, identity)?;
         Ok(watch)
@@ -361,12 +369,14 @@ struct Inner {
     stderr: i32,
     life: i32,
     report: i32,
+    door: Option<i32>,
 }
 
 impl Inner {
     /// The life of the first process. Runs in the child: no allocation, no lock.
     fn live(&self, linux: &Linux, plan: &Plan) -> i32 {
-        let arranged = linux::arrange(self.stdin, self.stdout, self.stderr, self.life, self.report);
+        let arranged =
+            linux::arrange(self.stdin, self.stdout, self.stderr, self.life, self.report, self.door);
         if arranged.is_err() || !linux::wait_for_go() {
             return 1;
         }
@@ -383,7 +393,11 @@ impl Inner {
             }
             Ok(Some(program)) => {
                 linux::leave_output();
-                if let Some(status) = linux::reap_until(program) {
+                let ended = match self.door {
+                    None => linux::reap_until(program),
+                    Some(_) => door::serve_until(program),
+                };
+                if let Some(status) = ended {
                     Report::Ended { status }.send();
                 }
                 0
@@ -448,57 +462,8 @@ impl Lines {
     }
 }
 
-/// A sandbox that a thread of its own watches. Dropping it ends the run.
-#[derive(Debug)]
-pub struct Running {
-    stop: Option<OwnedFd>,
-    thread: Option<JoinHandle<Result<Run, SandboxError>>>,
-}
-
-impl Running {
-    pub(super) fn start(
-        spec: Spec,
-        argv: Vec<String>,
-        mut sink: Box<dyn Sink + Send>,
-    ) -> Result<Self, SandboxError> {
-        let (watched, stop) = pipe()?;
-        // The kernel's signal to the child comes with the end of the thread that made it, so the
-        // thread that starts it must be the one that watches it.
-        let thread = std::thread::Builder::new()
-            .name("sandbox".to_owned())
-            .spawn(move || Watch::start(&spec, &argv, Some(watched))?.follow(&mut *sink))
-            .map_err(watch("a thread"))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-
-    /// Ends the run with all its processes; [`wait`](Self::wait) tells when they are gone.
-    pub fn stop(&mut self) {
-        self.stop = None;
-    }
-
-    /// Waits for the end.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](super::run).
-    pub fn wait(mut self) -> Result<Run, SandboxError> {
-        let lost = || watch("its thread")(io::Error::other("the thread ended early"));
-        let thread = self.thread.take().ok_or_else(lost)?;
-        thread.join().map_err(|_| lost())?
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 /// A pipe whose ends have numbers that [`linux::arrange`] does not overwrite.
-fn pipe() -> Result<(OwnedFd, OwnedFd), SandboxError> {
+pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd), SandboxError> {
     let (read, write) =
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|errno| watch("a pipe")(errno.into()))?;
     Ok((high(Ok(read))?, high(Ok(write))?))
@@ -509,7 +474,7 @@ fn high(fd: Result<OwnedFd, Errno>) -> Result<OwnedFd, SandboxError> {
         .map_err(|errno| watch("a descriptor")(errno.into()))
 }
 
-fn watch(what: &'static str) -> impl Fn(io::Error) -> SandboxError {
+pub(super) fn watch(what: &'static str) -> impl Fn(io::Error) -> SandboxError {
     move |source| SandboxError::Watch { what, source }
 }
 
