@@ -16,6 +16,8 @@ pub enum Stage {
     Rebuild,
     /// Comparing published with rebuilt.
     Comparison,
+    /// Asking a started component.
+    Probe,
     /// Checking signatures and attestations.
     Verification,
     /// Writing the report and statements.
@@ -33,6 +35,7 @@ impl Stage {
             Self::RootFileSystem => "root file system",
             Self::Rebuild => "rebuild",
             Self::Comparison => "comparison",
+            Self::Probe => "probe",
             Self::Verification => "verification",
             Self::Report => "report",
             Self::Store => "store",

@@ -25,6 +25,15 @@ const LEFT_TO_THE_CALLER: [(&str, &str); 5] = [
     (r"\bprocess\s*::\s*exit\b", "ends the process"),
 ];
 
+/// Sockets made from numbers; each file with the reason for which it may have them.
+const RAW_SOCKETS: &str = r"\brustix\s*::\s*(?:\{[^}]*\bnet\b|net\b)";
+const MAY_HAVE_RAW_SOCKETS: [(&str, &str); 4] = [
+    ("src/rebuild/sandbox/door.rs", "makes sockets inside the sandbox and hands them out"),
+    ("src/rebuild/sandbox/linux.rs", "the pair between a sandbox and its watcher"),
+    ("src/rebuild/sandbox/watch.rs", "the pair between a sandbox and its watcher"),
+    ("src/probe/socket.rs", "uses sockets of the sandbox, which reach nothing but its own loopback"),
+];
+
 /// What only `fetch` may use.
 const NETWORK: &str = r"\breqwest\b|\bstd\s*::\s*os\s*::\s*unix\s*::\s*net\b|\bTcpStream\b|\bTcpListener\b|\bUdpSocket\b|\bToSocketAddrs\b";
 
@@ -41,6 +50,9 @@ fn breaches(source: &Source) -> Vec<String> {
         }
         if !source.path.starts_with("src/fetch") {
             check(NETWORK, "uses the network outside `fetch`");
+            if !MAY_HAVE_RAW_SOCKETS.iter().any(|(path, _)| source.path == *path) {
+                check(RAW_SOCKETS, "has sockets of its own");
+            }
         }
     }
     let lines = source.text.lines().count();
@@ -172,6 +184,8 @@ fn planted_breaches_are_seen() {
         ("src/a.rs", "fn f() { Timestamp::now(); }", "reads the clock"),
         ("src/a.rs", "fn f() { tempfile::tempdir(); }", "temporary folder"),
         ("src/a.rs", "use reqwest::Url;", "network"),
+        ("src/a.rs", "use rustix::net::socket;", "sockets"),
+        ("src/probe/http.rs", "use rustix::{fs, net};", "sockets"),
     ];
     for (path, text, expected) in caught {
         let found = breaches(&Source::new(path, text));

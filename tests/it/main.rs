@@ -22,6 +22,7 @@ mod explain;
 mod fetch;
 mod layering;
 mod observe;
+mod probe;
 mod readme;
 mod rebuild;
 mod root_fs;

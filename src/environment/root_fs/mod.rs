@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cache::{ensure, keys, remove};
 pub use error::RootFsError;
+pub(crate) use removal::remove_tree;
 
 use crate::digest::Digest;
 use crate::limits::root_fs::RootFsLimits;

@@ -14,7 +14,7 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOF
 const DEPTH_MAX: u32 = 500;
 
 /// Removes a folder and all that it holds; a missing one is fine.
-pub(super) fn remove_tree(path: &Path) -> std::result::Result<(), RootFsError> {
+pub(crate) fn remove_tree(path: &Path) -> std::result::Result<(), RootFsError> {
     let failed = |e: Errno| RootFsError::io("remove", path, e);
     let name = path.file_name().ok_or(Errno::INVAL).map_err(failed)?;
     let parent = path.parent().ok_or(Errno::INVAL).map_err(failed)?;

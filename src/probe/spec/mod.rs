@@ -73,7 +73,7 @@ pub struct Launch {
     #[serde(default, skip_serializing_if = "Scheme::is_http")]
     pub scheme: Scheme,
     /// The path that is asked until the component answers otherwise than with 503; `/-/ready` where it
-    /// is left out.
+    /// is left out. Where a file has a `{password-hash}`, as the user `probe`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
 }

@@ -113,7 +113,7 @@ pub(super) fn serve_until(program: i32) -> Option<i32> {
         let door = linux::door();
         let mut watched = [PollFd::new(&ended, PollFlags::IN), PollFd::new(&door, PollFlags::IN)];
         let count = if asked { 2 } else { 1 };
-        let Some(polled) = watched.get_mut(..count) else { return None };
+        let polled = watched.get_mut(..count)?;
         let _ = poll(polled, Some(&REAP_EVERY));
         let wanted = polled.get(1).is_some_and(|fd| !fd.revents().is_empty());
         if wanted {
