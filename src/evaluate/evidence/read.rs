@@ -12,7 +12,7 @@ use super::check::{Check, SourceCheck};
 use super::text::SourcePath;
 use crate::digest::Digest;
 use crate::evaluate::definition::{Definition, DefinitionError, take};
-use crate::probe::spec::Probe;
+use crate::probe::spec::{FlagDefault, Probe};
 
 /// What would show something, and how to look. `A` are the words of whoever asks: what a hit means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,7 +91,7 @@ pub fn read<A: DeserializeOwned>(
     let component =
         take(&mut table, "component").map(|v| definition.decode::<Spanned<String>>(v)).transpose()?;
     let component = component.map(|v| definition.line(&v, "a component's name")).transpose()?;
-    let rest = Rest { definition, span: span.clone(), table };
+    let rest = Rest { definition, span: span.clone(), table, component: component.clone() };
     let check = rest.check(&kind, kind_span)?;
     let component = match (&check, component) {
         (Check::Probe(probe), None) => Some(probe.component().to_owned()),
@@ -112,6 +112,7 @@ struct Rest<'d, 't> {
     definition: &'d Definition,
     span: Range<usize>,
     table: DeTable<'t>,
+    component: Option<String>,
 }
 
 impl Rest<'_, '_> {
@@ -140,7 +141,15 @@ impl Rest<'_, '_> {
             "http-probe" => self.probe(|rest| rest.decode().map(Probe::HttpProbe)),
             "tls-probe" => self.probe(|rest| rest.decode().map(Probe::TlsProbe)),
             "cli-probe" => self.probe(|rest| rest.decode().map(Probe::CliProbe)),
-            "flag-default" => self.probe(|rest| rest.decode().map(Probe::FlagDefault)),
+            "flag-default" => self.probe(|rest| {
+                let component = rest.component.clone();
+                let mut probe: FlagDefault = rest.decode()?;
+                // Where nothing is started, the key common to all kinds says whose `--help` is asked.
+                if probe.launch.is_none() {
+                    probe.component = component;
+                }
+                Ok(Probe::FlagDefault(probe))
+            }),
             "config-probe" => self.probe(|rest| rest.decode().map(Probe::ConfigProbe)),
             "source-contains" => {
                 let check: SourceCheck = self.decode()?;

@@ -1,0 +1,380 @@
+//! What the answers of checks, and a deployment's judgement, say of controls in one release.
+//!
+//! The verdict speaks of the document's statement in this release: `pass` says that it was shown to be
+//! true, which for a warning means that *what it warns of is there*. So reports show the state's word, and
+//! never that of the verdict, beside a warning.
+//!
+//! | state | of | verdict |
+//! |---|---|---|
+//! | kept | promise | pass |
+//! | broken | any: a promise, a remedy or a repair does not hold | fail |
+//! | open by default | warning about the defaults: what it warns of is there | pass |
+//! | as said | other warning: it is as the document says | pass |
+//! | gone | warning: what it warned of is there no more | pass |
+//! | differs | what is warned of is not there; the text is out of date | inconclusive |
+//! | not shown | a required check could not tell | inconclusive |
+//! | no check | nothing here looks at it | inconclusive |
+//! | with the operator | duty, and no deployment was given | inconclusive |
+//! | met, partly looked at, neglected | duty, by the rules for a deployment's files | pass, inconclusive, fail |
+//! | not said of this release | any, outside of `applies` | inconclusive |
+//!
+//! Taking an answer away can turn any state into *not shown*, and none into one of pass.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Asserts, Control, Controls, Kind, Place};
+use crate::deployment::{Judgement, Severity};
+use crate::evaluate::evidence::{Answer, Answered, Strength};
+use crate::probe::spec::upstream;
+use crate::verdict::Verdict;
+
+/// Where a control stands in one release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// A promise, a remedy or a repair does not hold.
+    Broken,
+    /// The deployment violates a rule of the duty.
+    Neglected,
+    /// What is warned of is not there.
+    Differs,
+    /// A required check could not tell.
+    NotShown,
+    /// Nothing here looks at it.
+    NoCheck,
+    /// A duty, and no deployment was given.
+    WithOperator,
+    /// A duty whose rules were not all looked at.
+    PartlyLooked,
+    /// The document says it of other releases.
+    NotOfThisRelease,
+    /// What a warning about the defaults warns of is there.
+    OpenByDefault,
+    /// It is as the document says.
+    AsSaid,
+    /// What was warned of is there no more.
+    Gone,
+    /// The deployment keeps every rule of the duty.
+    Met,
+    /// The promise is kept.
+    Kept,
+}
+
+impl State {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Neglected => "neglected",
+            Self::Differs => "differs",
+            Self::NotShown => "not shown",
+            Self::NoCheck => "no check",
+            Self::WithOperator => "with the operator",
+            Self::PartlyLooked => "partly looked at",
+            Self::NotOfThisRelease => "not said of this release",
+            Self::OpenByDefault => "open by default",
+            Self::AsSaid => "as said",
+            Self::Gone => "gone",
+            Self::Met => "met",
+            Self::Kept => "kept",
+        }
+    }
+
+    /// Whether the document's statement was shown to be true of this release.
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::Broken | Self::Neglected => Verdict::Fail,
+            Self::Differs
+            | Self::NotShown
+            | Self::NoCheck
+            | Self::WithOperator
+            | Self::PartlyLooked
+            | Self::NotOfThisRelease => Verdict::Inconclusive,
+            Self::OpenByDefault | Self::AsSaid | Self::Gone | Self::Met | Self::Kept => Verdict::Pass,
+        }
+    }
+}
+
+/// A check with its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgedCheck {
+    /// What it means that it holds.
+    pub asserts: Asserts,
+    /// Whether the control's state depends on it.
+    pub required: bool,
+    /// What a hit says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What was seen.
+    pub answer: Answer,
+}
+
+/// What a deployment's own files say of a control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployed {
+    /// Fail where a rule is violated, inconclusive where one was not looked at, else pass.
+    pub verdict: Verdict,
+    /// Rules that are violated, with what was found and where.
+    pub violated: Vec<String>,
+    /// Rules that were not looked at.
+    pub not_looked: Vec<String>,
+}
+
+/// A control as judged for one release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judged {
+    /// Its id.
+    pub id: String,
+    /// The part of the model.
+    pub part: String,
+    /// What it is.
+    pub kind: Kind,
+    /// How bad a violation is.
+    pub severity: Severity,
+    /// What it says.
+    pub text: String,
+    /// Where the document says it.
+    pub place: Place,
+    /// How software or page differ from the translation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<String>,
+    /// Something else worth knowing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Where it stands in this release.
+    pub state: State,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// How strong that is: the weakest of the required answers.
+    pub strength: Strength,
+    /// Its checks.
+    pub checks: Vec<JudgedCheck>,
+    /// Whether a required check shows a promise, a remedy or a repair: a failure could hide where it could
+    /// not tell.
+    pub guards: bool,
+    /// What the deployment's files say; none where none were given or it has no rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployed>,
+}
+
+impl Judged {
+    /// Whether the document's statement was shown to be true of this release.
+    pub const fn verdict(&self) -> Verdict {
+        self.state.verdict()
+    }
+}
+
+/// What a deployment's judgement says of a control's rules.
+pub fn deployed(control: &Control, judgement: &Judgement) -> Option<Deployed> {
+    if control.rules.is_empty() {
+        return None;
+    }
+    let violated: Vec<String> = judgement
+        .violations
+        .iter()
+        .filter(|v| control.rules.contains(&v.rule))
+        .map(|v| match v.line {
+            0 => format!("{}: {}: {}", v.rule, v.file, v.found),
+            line => format!("{}: {}:{line}:{}: {}", v.rule, v.file, v.column, v.found),
+        })
+        .collect();
+    let looked = |rule: &&String| !judgement.looked.contains(*rule);
+    let not_looked: Vec<String> = control.rules.iter().filter(looked).cloned().collect();
+    let verdict = match (violated.is_empty(), not_looked.is_empty()) {
+        (false, _) => Verdict::Fail,
+        (true, false) => Verdict::Inconclusive,
+        (true, true) => Verdict::Pass,
+    };
+    Some(Deployed { verdict, violated, not_looked })
+}
+
+/// What is known of a required check.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Holds,
+    Not,
+    Nothing,
+}
+
+fn known(answer: Option<&Answer>) -> Known {
+    match answer {
+        // A check that holds where it must not shows nothing.
+        Some(a) if a.counter_example.as_ref().is_some_and(|c| c.fails_there == Some(false)) => Known::Nothing,
+        Some(Answer { answered: Answered::Holds {}, .. }) => Known::Holds,
+        Some(Answer { answered: Answered::DoesNotHold {}, .. }) => Known::Not,
+        Some(Answer { answered: Answered::CouldNotTell { .. }, .. }) | None => Known::Nothing,
+    }
+}
+
+/// Judges a control for one release of a component; none where it is not about that component. `answers`
+/// are by check id; a check without an answer is one that could not tell.
+pub fn judge(
+    control: &Control,
+    component: &str,
+    version: &str,
+    answers: &BTreeMap<String, Answer>,
+    judgement: Option<&Judgement>,
+) -> Option<Judged> {
+    if !control.is_about(component) {
+        return None;
+    }
+    let checks: Vec<_> = control.checks_for(component).collect();
+    let required: Vec<(Asserts, &str, Known)> = checks
+        .iter()
+        .filter(|c| c.required)
+        .map(|c| (c.asserts, c.id.as_str(), known(answers.get(&c.id))))
+        .collect();
+    let deployment = judgement.and_then(|j| deployed(control, j));
+    let (state, reason) = state(control, version, &required, deployment.as_ref());
+    let strength = checks
+        .iter()
+        .filter(|c| c.required)
+        .map(|c| answers.get(&c.id).map_or(Strength::None, Answer::strength))
+        .min()
+        .unwrap_or(Strength::None);
+    Some(Judged {
+        id: control.id.clone(),
+        part: control.part.clone(),
+        kind: control.kind,
+        severity: control.severity,
+        text: control.text.clone(),
+        place: control.place.clone(),
+        differs: control.differs.clone(),
+        note: control.note.clone(),
+        state,
+        reason,
+        strength,
+        guards: required.iter().any(|(a, ..)| *a != Asserts::Exposure),
+        checks: checks
+            .iter()
+            .map(|check| JudgedCheck {
+                asserts: check.asserts,
+                required: check.required,
+                why: check.why.clone(),
+                answer: answers.get(&check.id).cloned().unwrap_or_else(|| not_asked(check)),
+            })
+            .collect(),
+        deployment,
+    })
+}
+
+fn not_asked(check: &crate::evaluate::evidence::EvidenceSpec<Asserts>) -> Answer {
+    Answer {
+        id: check.id.clone(),
+        kind: check.check.kind().to_owned(),
+        answered: Answered::could_not_tell("not-asked", "nobody looked"),
+        basis: crate::evaluate::evidence::Basis::Nothing {},
+        request: String::new(),
+        expected: String::new(),
+        found: String::new(),
+        counter_example: None,
+        again: String::new(),
+    }
+}
+
+fn state(
+    control: &Control,
+    version: &str,
+    required: &[(Asserts, &str, Known)],
+    deployment: Option<&Deployed>,
+) -> (State, String) {
+    if let Some(applies) = &control.applies
+        && !upstream(version).is_some_and(|v| applies.include(&v))
+    {
+        return (State::NotOfThisRelease, format!("the document says it of releases {applies}"));
+    }
+    let ids = |wanted: &dyn Fn(Asserts, Known) -> bool| {
+        let all: Vec<_> = required.iter().filter(|(a, _, k)| wanted(*a, *k)).map(|(_, id, _)| *id).collect();
+        all.join(", ")
+    };
+    let not = ids(&|a, k| k == Known::Not && a != Asserts::Exposure);
+    if !not.is_empty() {
+        return (State::Broken, format!("does not hold: {not}"));
+    }
+    let nothing = ids(&|_, k| k == Known::Nothing);
+    let neglected = deployment.filter(|d| d.verdict == Verdict::Fail && control.kind == Kind::Duty);
+    if let Some(deployment) = neglected {
+        return (State::Neglected, format!("{} violations in the deployment", deployment.violated.len()));
+    }
+    if !nothing.is_empty() {
+        return (State::NotShown, format!("could not be told: {nothing}"));
+    }
+    let unlike = ids(&|a, k| k == Known::Not && a == Asserts::Exposure);
+    if !unlike.is_empty() {
+        return (State::Differs, format!("what the document tells of was not there: {unlike}"));
+    }
+    if control.kind == Kind::Duty {
+        return duty(deployment);
+    }
+    if required.is_empty() {
+        return (State::NoCheck, "no check here looks at it on this component".to_owned());
+    }
+    let held = format!("{} of {} required checks hold", required.len(), required.len());
+    let all_gone = required.iter().all(|(a, ..)| *a == Asserts::Gone);
+    let state = match control.kind {
+        Kind::Promise | Kind::Duty => State::Kept,
+        Kind::Warning if all_gone => State::Gone,
+        Kind::Warning if control.open_by_default => State::OpenByDefault,
+        Kind::Warning => State::AsSaid,
+    };
+    (state, held)
+}
+
+fn duty(deployment: Option<&Deployed>) -> (State, String) {
+    match deployment {
+        None => (
+            State::WithOperator,
+            "the software cannot answer it; `reprove check-config` looks at a deployment".to_owned(),
+        ),
+        Some(d) if d.verdict == Verdict::Pass => {
+            (State::Met, "no rule for the deployment is violated".to_owned())
+        }
+        Some(d) => (State::PartlyLooked, format!("not looked at: {}", d.not_looked.join(", "))),
+    }
+}
+
+/// How many controls stand where, for one release.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// By state.
+    pub states: BTreeMap<State, usize>,
+}
+
+impl Tally {
+    /// Counts.
+    pub fn of<'j>(judged: impl IntoIterator<Item = &'j Judged>) -> Self {
+        let mut states = BTreeMap::new();
+        for control in judged {
+            *states.entry(control.state).or_insert(0) += 1;
+        }
+        Self { states }
+    }
+
+    /// How many stand there.
+    pub fn count(&self, state: State) -> usize {
+        self.states.get(&state).copied().unwrap_or(0)
+    }
+
+    /// In one line, worst first.
+    pub fn line(&self) -> String {
+        let parts: Vec<_> = self.states.iter().map(|(s, n)| format!("{n} {}", s.words())).collect();
+        parts.join(", ")
+    }
+}
+
+/// Judges every control that is about a component, in the model's order.
+pub fn judge_all(
+    controls: &Controls,
+    component: &str,
+    version: &str,
+    answers: &BTreeMap<String, Answer>,
+    judgement: Option<&Judgement>,
+) -> Vec<Judged> {
+    controls.iter().filter_map(|c| judge(c, component, version, answers, judgement)).collect()
+}
