@@ -5,12 +5,17 @@
 //! something and what was seen; [`look`] answers what needs no running program, from the release's
 //! authenticated [`source`] and from clones of a [`repository`]; [`standing`] derives what the machine
 //! shows beside what people say; [`history`] keeps what was seen of earlier releases.
+//! [`control`] does for the security model what those do for findings. A [`policy`] decides what all of it
+//! leads to, and a [`waiver`] is an exception to that with an end.
 
+pub mod control;
 pub mod definition;
 pub mod evidence;
 pub mod history;
 pub mod look;
+pub mod policy;
 pub mod register;
 pub mod repository;
 pub mod source;
 pub mod standing;
+pub mod waiver;

@@ -11,6 +11,7 @@ pub mod deployment;
 pub mod evaluate;
 pub mod fetch;
 pub mod observe;
+pub mod policy;
 pub mod probe;
 pub mod rebuild;
 pub mod report;

@@ -3,11 +3,12 @@
 
 use serde::Serialize;
 
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
     include_str!("checks.md"),
     include_str!("findings.md"),
     include_str!("probes.md"),
     include_str!("signatures.md"),
+    include_str!("policy.md"),
     include_str!("stages.md"),
     include_str!("command-line.md"),
 ];
