@@ -29,9 +29,9 @@ pub struct Archives<'a> {
 }
 
 /// One audit on its way.
-struct Flow<'a> {
-    ground: &'a Ground<'a>,
-    archives: &'a Archives<'a>,
+pub(super) struct Flow<'a> {
+    pub(super) ground: &'a Ground<'a>,
+    pub(super) archives: &'a Archives<'a>,
 }
 
 pub(super) fn run(
@@ -126,6 +126,15 @@ impl Flow<'_> {
         let what = format!("{} signed indexes verified", confirmation.indexes.len());
         self.ground.observer.event(&Event::Finished { stage: Stage::Source, what: &what });
         Ok(())
+    }
+
+    /// The authenticated source; none where no mirror has all of it.
+    pub(super) fn authentic(&self, lock: &Lock) -> Result<Option<AuthenticatedSource>, AuditError> {
+        let (archives, as_of) = (self.archives, self.ground.as_of);
+        match source::acquire(&archives.access, &lock.source, archives.developer_keyring, as_of)? {
+            SourceAcquisition::Authenticated(authentic) => Ok(Some(authentic)),
+            SourceAcquisition::Unavailable(_) => Ok(None),
+        }
     }
 
     fn source(

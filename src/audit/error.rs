@@ -8,6 +8,7 @@ use crate::artifact::ArtifactError;
 use crate::compare::CompareError;
 use crate::environment::debian::EnvironmentError;
 use crate::environment::root_fs::RootFsError;
+use crate::evaluate::source::SourceTreeError;
 use crate::rebuild::RebuildError;
 use crate::source::debian::DebianError;
 
@@ -38,6 +39,10 @@ pub enum AuditError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Artifact(#[from] ArtifactError),
+    /// The release's source could not be read for checks.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    SourceTree(#[from] SourceTreeError),
     /// The work folder cannot be used.
     #[error("cannot use the work folder `{}`", path.display())]
     #[diagnostic(

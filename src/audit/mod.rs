@@ -12,6 +12,7 @@
 pub mod debian;
 mod error;
 mod evidence;
+mod examine;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ use crate::report::{ArtifactPair, Bytes, Evidence, Gap, Release};
 use crate::store::Store;
 pub use debian::Archives;
 pub use error::AuditError;
+pub use examine::{Examination, Examined, Question};
 
 /// When to build a second time under varied circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +153,28 @@ impl Auditor<'_> {
     /// As [`Auditor::audit`].
     pub fn rebuild(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
         self.run(subject, Depth::Build)
+    }
+
+    /// Asks a release that was audited what registers and controls want to know of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not look: the store, the disk, a server that sends other bytes than the announced
+    /// ones. What could not be asked is an answer.
+    pub fn examine(
+        &self,
+        subject: &Subject<'_>,
+        audited: &Audited,
+        examination: &Examination<'_>,
+    ) -> Result<Examined, AuditError> {
+        match subject.lock {
+            Locked::Debian(lock) => debian::Flow { ground: &self.ground, archives: &self.debian }.examine(
+                subject,
+                lock,
+                audited,
+                examination,
+            ),
+        }
     }
 
     fn run(&self, subject: &Subject<'_>, depth: Depth) -> Result<Audited, AuditError> {

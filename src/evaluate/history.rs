@@ -29,8 +29,7 @@ create table look (
     component text not null,
     version text not null,
     purl text not null,
-    artifact text not null,
-    digest text not null,
+    tested text not null,
     as_of text not null,
     tool text not null
 ) strict;
@@ -94,10 +93,8 @@ pub struct Look {
     pub version: String,
     /// The package URL.
     pub purl: String,
-    /// The artifact that ran.
-    pub artifact: String,
-    /// Its digest; empty where none ran.
-    pub digest: String,
+    /// What ran, as the caller writes it; opaque here.
+    pub tested: String,
     /// The time of judgement, RFC 3339.
     pub as_of: String,
     /// Who looked.
@@ -160,8 +157,8 @@ impl History {
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         transaction
             .execute(
-                "insert into look (component, version, purl, artifact, digest, as_of, tool) values (?, ?, ?, ?, ?, ?, ?)",
-                params![look.component, look.version, look.purl, look.artifact, look.digest, look.as_of, look.tool],
+                "insert into look (component, version, purl, tested, as_of, tool) values (?, ?, ?, ?, ?, ?)",
+                params![look.component, look.version, look.purl, look.tested, look.as_of, look.tool],
             )
             .map_err(failed)?;
         let id = transaction.last_insert_rowid();
@@ -181,11 +178,11 @@ impl History {
         Ok(id)
     }
 
-    /// The last look at each version of a component, in order of entry.
+    /// The last look at each release of a component, in order of entry.
     pub fn looks(&self, component: &str) -> Result<Vec<Look>, HistoryError> {
         self.select(
-            "select id, component, version, purl, artifact, digest, as_of, tool from look
-             where id in (select max(id) from look where component = ? group by version)
+            "select id, component, version, purl, tested, as_of, tool from look
+             where id in (select max(id) from look where component = ? group by purl)
              order by id desc limit ?",
             component,
         )
@@ -194,7 +191,7 @@ impl History {
     /// Every look at a component, in order of entry.
     pub fn all_looks(&self, component: &str) -> Result<Vec<Look>, HistoryError> {
         self.select(
-            "select id, component, version, purl, artifact, digest, as_of, tool from look
+            "select id, component, version, purl, tested, as_of, tool from look
              where component = ? order by id desc limit ?",
             component,
         )
@@ -210,10 +207,9 @@ impl History {
                     component: row.get(1)?,
                     version: row.get(2)?,
                     purl: row.get(3)?,
-                    artifact: row.get(4)?,
-                    digest: row.get(5)?,
-                    as_of: row.get(6)?,
-                    tool: row.get(7)?,
+                    tested: row.get(4)?,
+                    as_of: row.get(5)?,
+                    tool: row.get(6)?,
                 })
             })
             .map_err(failed)?;

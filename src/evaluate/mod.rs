@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod history;
 pub mod look;
 pub mod policy;
+pub mod probed;
 pub mod register;
 pub mod repository;
 pub mod source;

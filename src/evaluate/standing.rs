@@ -26,7 +26,7 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Answer, Answered, EvidenceSpec, Strength};
+use super::evidence::{Answer, Answered, Strength};
 use super::register::{Asserts, Claim, ClaimState, Finding};
 use crate::probe::spec::upstream;
 
@@ -101,6 +101,12 @@ impl Standing {
         }
     }
 
+    /// Whether the machine accuses somebody: it fails unless a policy says otherwise. What is open, and
+    /// said to be, is shown and accuses nobody.
+    pub const fn fails(self) -> bool {
+        matches!(self, Self::Contradicted | Self::Regressed | Self::Lapsed)
+    }
+
     /// Whether the flaw was seen.
     pub const fn is_bad(self) -> bool {
         matches!(self, Self::Contradicted | Self::Regressed | Self::Lapsed | Self::Open)
@@ -124,6 +130,34 @@ pub struct Subject<'a> {
     pub as_of: Date,
 }
 
+/// One check with its answer, as far as a standing needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked<'a> {
+    /// The check's id.
+    pub id: &'a str,
+    /// What it means when it holds.
+    pub asserts: Asserts,
+    /// Whether an answer without it is complete.
+    pub required: bool,
+    /// In one sentence what a hit says.
+    pub why: Option<&'a str>,
+    /// What was seen; none where nobody looked.
+    pub answer: Option<&'a Answer>,
+}
+
+/// What people say last of a finding in this release.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// What.
+    pub state: ClaimState,
+    /// Who.
+    pub who: &'a str,
+    /// Who answers for an acceptance.
+    pub owner: Option<&'a str>,
+    /// The last day of an acceptance.
+    pub until: Option<Date>,
+}
+
 /// A standing with what carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Derived {
@@ -134,10 +168,6 @@ pub struct Derived {
     /// How strong what carries it is: the weakest of all where it is good news, the strongest that says
     /// no where it is bad.
     pub strength: Strength,
-    /// Which of the finding's claims is the last one for this release.
-    pub claim: Option<usize>,
-    /// The last day of an acceptance.
-    pub until: Option<Date>,
 }
 
 /// What the checks alone show.
@@ -147,54 +177,68 @@ enum Shown {
     Nothing { because: String },
 }
 
-/// Derives the standing. `answers` are looked up by id; what is missing was not seen. `held_in` names an
-/// earlier release in which the finding was fixed or mitigated.
+/// Derives the standing of a finding in a release. `answers` are looked up by id; what is missing was
+/// not seen. `held_in` names an earlier release in which the finding was fixed or mitigated.
 pub fn derive(
     finding: &Finding,
     subject: &Subject<'_>,
     answers: &[Answer],
     held_in: Option<&str>,
 ) -> Derived {
-    let claim = current_claim(finding, subject);
     if !finding.components.iter().any(|c| c == subject.component) {
         return Derived {
             standing: Standing::NotApplicable,
             because: format!("about {}", finding.components.join(", ")),
             strength: Strength::None,
-            claim: None,
-            until: None,
         };
     }
-    let said = claim.and_then(|n| finding.claims.get(n));
-    let derived = |standing, because, strength| Derived { standing, because, strength, claim, until: None };
-    let shown = shown(finding, subject.component, answers);
-    let acceptance = said.filter(|c| c.state == ClaimState::Accepted).and_then(|c| Some((c, c.until?)));
-    match (shown, acceptance) {
+    let checks: Vec<Checked<'_>> = finding
+        .evidence_on(subject.component)
+        .map(|spec| Checked {
+            id: &spec.id,
+            asserts: spec.asserts,
+            required: spec.required,
+            why: spec.why.as_deref(),
+            answer: answers.iter().find(|a| a.id == spec.id),
+        })
+        .collect();
+    let said = last_claim(finding, subject).map(|claim| Said {
+        state: claim.state,
+        who: &claim.who,
+        owner: claim.owner.as_deref(),
+        until: claim.until.map(|d| d.0),
+    });
+    judge(&checks, said, held_in, subject.as_of)
+}
+
+/// Derives a standing from the checks that are about a release, what people say last, and whether an
+/// earlier release was better.
+pub fn judge(checks: &[Checked<'_>], said: Option<Said<'_>>, held_in: Option<&str>, as_of: Date) -> Derived {
+    let derived = |standing, because, strength| Derived { standing, because, strength };
+    let acceptance =
+        said.filter(|s| s.state == ClaimState::Accepted).and_then(|s| Some((s.owner?, s.until?)));
+    match (shown(checks), acceptance) {
         (Shown::Good { standing, strength, because }, _) => derived(standing, because, strength),
-        (shown, Some((claim, until))) => {
+        (shown, Some((owner, until))) => {
             let (strength, seen) = match shown {
                 Shown::Bad { strength, because } => (strength, because),
                 Shown::Nothing { because } | Shown::Good { because, .. } => (Strength::None, because),
             };
-            let owner = claim.owner.as_deref().unwrap_or_default();
-            let (standing, verb) = match subject.as_of <= until.0 {
+            let (standing, verb) = match as_of <= until {
                 true => (Standing::Accepted, "answers for it until"),
                 false => (Standing::Lapsed, "answered for it until"),
             };
-            Derived {
-                until: Some(until.0),
-                ..derived(standing, format!("{owner} {verb} {until}; {seen}"), strength)
-            }
+            derived(standing, format!("{owner} {verb} {until}; {seen}"), strength)
         }
         (Shown::Bad { strength, because }, None) => {
-            let promised = said.filter(|c| matches!(c.state, ClaimState::Fixed | ClaimState::Mitigated));
+            let promised = said.filter(|s| matches!(s.state, ClaimState::Fixed | ClaimState::Mitigated));
             match (promised, held_in) {
                 (_, Some(release)) => {
                     derived(Standing::Regressed, format!("{because}; it was not so in {release}"), strength)
                 }
-                (Some(claim), None) => derived(
+                (Some(said), None) => derived(
                     Standing::Contradicted,
-                    format!("{} says {}, but {because}", claim.who, claim.state.word()),
+                    format!("{}: {}; but {because}", said.who, said.state.word()),
                     strength,
                 ),
                 (None, None) => derived(Standing::Open, because, strength),
@@ -205,7 +249,7 @@ pub fn derive(
 }
 
 /// The last claim that is for this release.
-fn current_claim(finding: &Finding, subject: &Subject<'_>) -> Option<usize> {
+pub fn last_claim<'f>(finding: &'f Finding, subject: &Subject<'_>) -> Option<&'f Claim> {
     let version = upstream(subject.version);
     let is_for = |claim: &Claim| {
         claim.component.as_deref().is_none_or(|c| c == subject.component)
@@ -214,84 +258,70 @@ fn current_claim(finding: &Finding, subject: &Subject<'_>) -> Option<usize> {
                 Some(since) => version.as_ref().zip(upstream(since)).is_some_and(|(v, s)| *v >= s),
             }
     };
-    finding
-        .claims
-        .iter()
-        .enumerate()
-        .filter(|(_, claim)| is_for(claim))
-        .max_by_key(|(n, claim)| (claim.when, *n))
-        .map(|(n, _)| n)
+    let last = finding.claims.iter().enumerate().filter(|(_, claim)| is_for(claim));
+    last.max_by_key(|(n, claim)| (claim.when, *n)).map(|(_, claim)| claim)
 }
 
-fn shown(finding: &Finding, component: &str, answers: &[Answer]) -> Shown {
-    let required: Vec<(&EvidenceSpec<Asserts>, Option<&Answer>)> = finding
-        .evidence_on(component)
-        .filter(|spec| spec.required)
-        .map(|spec| (spec, answers.iter().find(|a| a.id == spec.id)))
-        .collect();
+fn shown(checks: &[Checked<'_>]) -> Shown {
+    let required: Vec<&Checked<'_>> = checks.iter().filter(|c| c.required).collect();
     if required.is_empty() {
-        let because = match finding.evidence.is_empty() {
+        let because = match checks.is_empty() {
             true => "nothing is known that would show it",
-            false => "no check of it is required here",
+            false => "no check of it is required",
         };
         return Shown::Nothing { because: because.to_owned() };
     }
-    let told = |answer: Option<&Answer>| match answer.map(|a| &a.answered) {
+    let told = |check: &Checked<'_>| match check.answer.map(|a| &a.answered) {
         Some(Answered::Holds {}) => Some(true),
         Some(Answered::DoesNotHold {}) => Some(false),
         Some(Answered::CouldNotTell { .. }) | None => None,
     };
-    for (spec, answer) in required.iter().filter(|(s, _)| s.asserts == Asserts::Comparison) {
-        if told(*answer) != Some(true) {
-            return Shown::Nothing {
-                because: format!("`{}` does not hold, so that the other checks show nothing", spec.id),
-            };
-        }
+    let strength = |check: &Checked<'_>| check.answer.map_or(Strength::None, Answer::strength);
+    let counterpart = required.iter().find(|c| c.asserts == Asserts::Comparison && told(c) != Some(true));
+    if let Some(check) = counterpart {
+        let because = format!("`{}` does not hold, so that the other checks show nothing", check.id);
+        return Shown::Nothing { because };
     }
-    let says_no = |spec: &EvidenceSpec<Asserts>, answer| match spec.asserts {
-        Asserts::NotResolved => told(answer) == Some(true),
-        Asserts::Fixed | Asserts::MitigationPresent | Asserts::DefaultSafe => told(answer) == Some(false),
+    let says_no = |check: &Checked<'_>| match check.asserts {
+        Asserts::NotResolved => told(check) == Some(true),
+        Asserts::Fixed | Asserts::MitigationPresent | Asserts::DefaultSafe => told(check) == Some(false),
         _ => false,
     };
-    let strength = |answer: Option<&Answer>| answer.map_or(Strength::None, Answer::strength);
-    let against: Vec<_> = required.iter().filter(|(spec, answer)| says_no(spec, *answer)).collect();
-    if let Some((spec, answer)) = against.iter().max_by_key(|(_, answer)| strength(*answer)) {
-        let what = match spec.asserts {
-            Asserts::NotResolved => spec.asserts.word().to_owned(),
-            _ => format!("it is not so that {}", spec.asserts.word()),
+    if let Some(check) = required.iter().filter(|c| says_no(c)).max_by_key(|c| strength(c)) {
+        let what = match check.asserts {
+            Asserts::NotResolved => check.asserts.word().to_owned(),
+            _ => format!("it is not so that {}", check.asserts.word()),
         };
-        return Shown::Bad { strength: strength(*answer), because: sentence(&what, spec) };
+        return Shown::Bad { strength: strength(check), because: sentence(&what, check) };
     }
-    if let Some((spec, answer)) = required.iter().find(|(_, answer)| told(*answer).is_none()) {
-        let reason = match answer.map(|a| &a.answered) {
-            Some(Answered::CouldNotTell { reason, .. }) => reason.clone(),
-            _ => "it was not looked at".to_owned(),
+    if let Some(check) = required.iter().find(|c| told(c).is_none()) {
+        let reason = match check.answer.map(|a| &a.answered) {
+            Some(Answered::CouldNotTell { reason, .. }) => reason.as_str(),
+            _ => "it was not looked at",
         };
-        return Shown::Nothing { because: format!("`{}`: {reason}", spec.id) };
+        return Shown::Nothing { because: format!("`{}`: {reason}", check.id) };
     }
-    let weakest = required.iter().map(|(_, answer)| strength(*answer)).min().unwrap_or(Strength::None);
-    let left = required.iter().find(|(spec, answer)| {
-        matches!(spec.asserts, Asserts::ResidualPresent | Asserts::DefaultUnchanged)
-            && told(*answer) == Some(true)
+    let weakest = required.iter().map(|c| strength(c)).min().unwrap_or(Strength::None);
+    let left = required.iter().find(|c| {
+        matches!(c.asserts, Asserts::ResidualPresent | Asserts::DefaultUnchanged) && told(c) == Some(true)
     });
-    let gone =
-        required.iter().find(|(spec, _)| matches!(spec.asserts, Asserts::Fixed | Asserts::NotResolved));
-    let mitigated =
-        required.iter().find(|(s, _)| matches!(s.asserts, Asserts::MitigationPresent | Asserts::DefaultSafe));
+    let gone = required.iter().find(|c| matches!(c.asserts, Asserts::Fixed | Asserts::NotResolved));
+    let cut =
+        required.iter().find(|c| matches!(c.asserts, Asserts::MitigationPresent | Asserts::DefaultSafe));
     let good = |standing, because| Shown::Good { standing, strength: weakest, because };
-    match (left, gone, mitigated) {
-        (None, Some((spec, _)), _) => good(
-            Standing::Fixed,
-            sentence(
-                if spec.asserts == Asserts::Fixed { "the flaw is gone" } else { "the flaw is not there" },
-                spec,
-            ),
-        ),
-        (Some((spec, _)), Some(_), _) => good(Standing::Mitigated, sentence(spec.asserts.word(), spec)),
-        (_, None, Some((spec, _))) => good(Standing::Mitigated, sentence(spec.asserts.word(), spec)),
+    match (left, gone, cut) {
+        (None, Some(check), _) => {
+            let what = match check.asserts {
+                Asserts::Fixed => "the flaw is gone",
+                _ => "the flaw is not there",
+            };
+            good(Standing::Fixed, sentence(what, check))
+        }
+        (Some(check), Some(_), _) => good(Standing::Mitigated, sentence(check.asserts.word(), check)),
+        (_, None, Some(check)) => good(Standing::Mitigated, sentence(check.asserts.word(), check)),
         // What is left was seen, but nothing that cuts it.
-        (Some((spec, answer)), None, None) => {
-            Shown::Bad { strength: strength(*answer), because: sentence(spec.asserts.word(), spec) }
+        (Some(check), None, None) => {
+            Shown::Bad { strength: strength(check), because: sentence(check.asserts.word(), check) }
         }
         (None, None, None) => {
             Shown::Nothing { because: "no required check says whether the flaw is there".to_owned() }
@@ -299,10 +329,10 @@ fn shown(finding: &Finding, component: &str, answers: &[Answer]) -> Shown {
     }
 }
 
-fn sentence(what: &str, spec: &EvidenceSpec<Asserts>) -> String {
-    match &spec.why {
-        Some(why) => format!("{what} (`{}`: {why})", spec.id),
-        None => format!("{what} (`{}`)", spec.id),
+fn sentence(what: &str, check: &Checked<'_>) -> String {
+    match check.why {
+        Some(why) => format!("{what} (`{}`: {why})", check.id),
+        None => format!("{what} (`{}`)", check.id),
     }
 }
 

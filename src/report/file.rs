@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ReportError;
+use super::findings::Findings;
 use super::judge::{Blocker, Judgement};
 use super::model::{Evidence, Gap, Outcome, Run};
 use crate::limits::report::ReportLimits;
@@ -18,13 +19,28 @@ pub const SCHEMA_ID: &str = "https://reprove.dev/schema/audit-report/v1";
 pub struct Component {
     judgement: Judgement,
     evidence: Evidence,
+    findings: Option<Findings>,
 }
 
 impl Component {
     /// Judges evidence.
     pub fn judge(evidence: Evidence) -> Self {
         let evidence = evidence.sorted();
-        Self { judgement: Judgement::of(&evidence), evidence }
+        Self { judgement: Judgement::of(&evidence), evidence, findings: None }
+    }
+
+    /// Puts the findings of external audits beside it. They change neither outcome nor verdict, which
+    /// are about bytes.
+    #[must_use]
+    pub fn with_findings(mut self, mut findings: Findings) -> Self {
+        findings.sort();
+        self.findings = Some(findings);
+        self
+    }
+
+    /// The findings of external audits in this release; none where nobody looked.
+    pub const fn findings(&self) -> Option<&Findings> {
+        self.findings.as_ref()
     }
 
     /// What follows.
@@ -119,7 +135,15 @@ impl Report {
         let file: ReportIn = serde_json::from_slice(bytes).map_err(syntax)?;
         let mut components = Vec::with_capacity(file.components.len());
         for written in file.components {
-            let component = Component::judge(written.evidence);
+            let mut component = Component::judge(written.evidence);
+            if let Some(findings) = written.findings {
+                findings.check().map_err(|(id, claimed, derived)| ReportError::Judgement {
+                    subject: format!("{}: {id}", component.evidence.release.key()),
+                    claimed,
+                    derived,
+                })?;
+                component = component.with_findings(findings);
+            }
             let claimed = Judgement {
                 verdict: written.verdict,
                 outcome: written.outcome,
@@ -169,11 +193,17 @@ struct ComponentOut<'a> {
     #[serde(flatten)]
     judgement: &'a Judgement,
     evidence: &'a Evidence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<&'a Findings>,
 }
 
 impl<'a> From<&'a Component> for ComponentOut<'a> {
     fn from(component: &'a Component) -> Self {
-        Self { judgement: &component.judgement, evidence: &component.evidence }
+        Self {
+            judgement: &component.judgement,
+            evidence: &component.evidence,
+            findings: component.findings.as_ref(),
+        }
     }
 }
 
@@ -198,4 +228,6 @@ struct ComponentIn {
     blocks: Vec<Blocker>,
     not_established: Vec<Gap>,
     evidence: Evidence,
+    #[serde(default)]
+    findings: Option<Findings>,
 }

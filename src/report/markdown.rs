@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::LIMITS;
 use super::classify::{Class, artifact_outcome};
 use super::file::{Component, Report};
+use super::findings::Findings;
 use super::model::{ArtifactPair, Bytes};
 use super::shown::{bytes, line};
 use super::summary;
@@ -75,6 +76,9 @@ fn render_component(out: &mut String, component: &Component, limits: &ReportLimi
         }
         out.push('\n');
     }
+    if let Some(found) = component.findings() {
+        render_findings(out, found, limits);
+    }
     out.push_str("### Artifacts\n\n");
     for pair in &evidence.artifacts {
         render_artifact(out, pair, component.outcome().is_compared(), limits);
@@ -121,6 +125,36 @@ fn render_component(out: &mut String, component: &Component, limits: &ReportLimi
         }
         out.push('\n');
     }
+}
+
+/// The register as a table; its evidence is in the page and in the JSON.
+pub fn render_findings(out: &mut String, found: &Findings, limits: &ReportLimits) {
+    let chars_max = limits.value_chars_max;
+    let _ = writeln!(out, "### Findings of external audits\n\n{}\n", super::html::findings::counts(found));
+    if !found.rows.is_empty() {
+        out.push_str("| standing | severity | finding | title | people say | how we know | since | why |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    }
+    for row in found.rows.iter().take(limits.inputs_max) {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            row.standing,
+            row.severity,
+            code(&row.id, 200),
+            plain(&row.title, chars_max),
+            row.claim.as_ref().map_or("nothing known", |c| c.state.word()),
+            row.strength.word(),
+            plain(&row.since, 200),
+            plain(&row.because, chars_max),
+        );
+    }
+    if !found.not_looked.is_empty() {
+        out.push_str("\nNot looked at:\n\n");
+        for gap in found.not_looked.iter().take(limits.inputs_max) {
+            let _ = writeln!(out, "- {}", plain(&gap.text, chars_max));
+        }
+    }
+    out.push('\n');
 }
 
 fn render_artifact(out: &mut String, pair: &ArtifactPair, compared: bool, limits: &ReportLimits) {

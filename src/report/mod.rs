@@ -11,6 +11,7 @@
 mod classify;
 mod error;
 mod file;
+pub mod findings;
 pub mod html;
 mod judge;
 pub mod markdown;

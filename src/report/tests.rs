@@ -244,7 +244,13 @@ fn the_sample_report_is_what_the_samples_give() {
         samples::different(),
         samples::source_unavailable(),
     ];
-    let report = Report::new(evidence.into_iter().map(Component::judge).collect());
+    let mut judged: Vec<_> = evidence.into_iter().map(Component::judge).collect();
+    // The register stands beside one of them.
+    judged[2] = judged[2].clone().with_findings({
+        let release = &judged[2].evidence().release;
+        findings::tests::sample(&release.component, &release.version)
+    });
+    let report = Report::new(judged);
     insta::assert_binary_snapshot!("sample.json", report.to_json().into_bytes());
 }
 
@@ -262,6 +268,7 @@ fn the_schema_names_the_words_that_the_code_knows() {
         crate::compare::Cause::ALL.iter().map(|c| c.id().to_owned()).collect::<Vec<_>>()
     );
     assert_eq!(words("verdict"), ["pass", "inconclusive", "fail"]);
+    assert_eq!(words("standing"), crate::evaluate::standing::Standing::ALL.map(|s| s.code().to_owned()));
 }
 
 fn hostile() -> Evidence {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::classify::{Class, artifact_outcome};
 use super::file::{Component, Report};
+use super::findings::{Findings, Tested};
 use super::model::{ArtifactPair, Bytes, Outcome};
 use super::shown::{bytes, count, line};
 use super::summary;
@@ -104,6 +105,17 @@ impl Painter {
             let _ =
                 writeln!(out, "  {:<13}{}{pad} {}", row.label, self.paint(row.word, row.verdict), row.detail);
         }
+        if let Some(found) = component.findings() {
+            let verdict = found.verdict();
+            let detail = match &found.tested {
+                Tested::Rebuilt { identical: true, .. } => "tested on our build, the published bytes",
+                Tested::Rebuilt { .. } => "tested on our build, which differs from the published one",
+                Tested::Published { .. } => "tested on the published binary",
+                Tested::Nothing { .. } => "no program ran",
+            };
+            let word = self.paint(&super::html::findings::counts(found), verdict);
+            let _ = writeln!(out, "  {:<13}{word}\n  {:<13}{detail}", "findings", "");
+        }
         if let Some(seconds) = report.run().and_then(|r| r.build_seconds.get(&release.key())) {
             let _ = writeln!(out, "  {:<13}{} min {:02} s", "build time", seconds / 60, seconds % 60);
         }
@@ -122,6 +134,9 @@ impl Painter {
             let _ = writeln!(out, "\n  {}  the archive itself", self.text(archive.name.as_str()));
             self.side(out, "published", &archive.published);
             self.differences(out, &archive.differences);
+        }
+        if let Some(found) = component.findings() {
+            self.findings(out, found);
         }
         let judgement = component.judgement();
         if !judgement.blocks.is_empty() {
@@ -163,7 +178,36 @@ impl Painter {
                 let _ = writeln!(out, "  {}", self.text(&gap.text));
             }
         }
+        if let Some(found) = component.findings().filter(|f| f.verdict() == Verdict::Fail) {
+            let word = self.paint("fail", Verdict::Fail);
+            let counts = super::html::findings::counts(found);
+            let _ = writeln!(out, "\nfindings, whatever the rebuild says: {counts}: {word}");
+        }
         let _ = writeln!(out, "\n{}", self.text(&judgement.why));
+    }
+
+    fn findings(&self, out: &mut String, found: &Findings) {
+        if found.rows.is_empty() {
+            return;
+        }
+        out.push_str("\nfindings of external audits (the page has the evidence)\n");
+        for row in &found.rows {
+            let word = row.standing.word();
+            let pad = " ".repeat(14_usize.saturating_sub(word.chars().count()));
+            let verdict = super::html::findings::colour(row.standing);
+            let _ = writeln!(
+                out,
+                "  {}{pad}{:<11}{:<12}{}",
+                self.paint(word, verdict),
+                row.severity.word(),
+                self.text(&row.id),
+                line(&row.title, 70)
+            );
+            if row.standing.settles() < 2 {
+                let said = row.claim.as_ref().map_or("nothing known", |c| c.state.word());
+                let _ = writeln!(out, "{:15}people say: {said}; {}", "", self.text(&row.because));
+            }
+        }
     }
 
     fn artifact(&self, out: &mut String, pair: &ArtifactPair, compared: bool) {

@@ -20,6 +20,7 @@ mod debian;
 mod deployment;
 mod explain;
 mod fetch;
+mod findings;
 mod layering;
 mod observe;
 mod probe;

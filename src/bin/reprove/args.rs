@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Observe(crate::commands::observe::Observe),
     /// Judge a deployment's own configuration files and flags against the security model.
     CheckConfig(crate::commands::check_config::CheckConfig),
+    /// Show the findings of external audits, and what was seen of them.
+    Findings(Box<crate::commands::findings::Findings>),
     /// Resolve a release's build environment from the signed archive and write it as a lock.
     Lock(crate::commands::lock::Lock),
     /// Compare a published artifact with a rebuilt one and explain every difference.

@@ -9,6 +9,7 @@ mod failures;
 mod host;
 mod key;
 mod progress;
+mod register;
 mod render;
 mod signals;
 

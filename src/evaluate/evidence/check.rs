@@ -161,6 +161,15 @@ pub struct Reviewer {
 }
 
 impl Check {
+    /// The path that it looks at in the authenticated source of the release under test.
+    pub const fn path_in_release(&self) -> Option<&SourcePath> {
+        match self {
+            Self::SourceContains(c) | Self::SourceAbsent(c) if c.repository.is_none() => Some(&c.path),
+            Self::Document(c) if c.repository.is_none() => Some(&c.path),
+            _ => None,
+        }
+    }
+
     /// The kind as the files have it.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -8,8 +8,7 @@ fn look(version: &str) -> Look {
         component: "tiny".to_owned(),
         version: version.to_owned(),
         purl: format!("pkg:deb/debian/tiny@{version}"),
-        artifact: "tiny.deb".to_owned(),
-        digest: String::new(),
+        tested: "{}".to_owned(),
         as_of: "2026-01-15T00:00:00Z".to_owned(),
         tool: "reprove 0".to_owned(),
     }
@@ -83,7 +82,7 @@ fn a_look_that_was_cut_off_is_not_there_at_all() {
     for n in 0..2000 {
         dying
             .execute(
-                "insert into look (component, version, purl, artifact, digest, as_of, tool) values ('tiny', ?, '', '', '', '', '')",
+                "insert into look (component, version, purl, tested, as_of, tool) values ('tiny', ?, '', '', '', '')",
                 [n.to_string()],
             )
             .unwrap();

@@ -40,8 +40,9 @@
 mod check;
 mod file;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -356,6 +357,12 @@ impl Register {
     /// Every finding with its audit, in order.
     pub fn findings(&self) -> impl Iterator<Item = (&Audit, &Finding)> {
         self.audits.iter().flat_map(|audit| audit.findings.iter().map(move |f| (audit, f)))
+    }
+
+    /// Digest of every question, by its id: what an answer of the history must have been given to.
+    pub fn questions(&self) -> BTreeMap<String, String> {
+        let all = self.findings().flat_map(|(_, f)| &f.evidence);
+        all.map(|e| (e.id.clone(), e.question().to_string())).collect()
     }
 
     /// The finding of that key, in any case.

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 
-pub(in crate::evaluate) const GOOD: &str = r#"schema = 1
+pub(crate) const GOOD: &str = r#"schema = 1
 
 [audit]
 id = "acme-2025"
@@ -69,7 +69,7 @@ what = "the first page of the manual"
 reviewers = [{ name = "A. One", on = 2025-05-01, saw = true }, { name = "B. Two", on = 2025-05-02, saw = true }]
 "#;
 
-pub(in crate::evaluate) fn read(text: &str) -> Result<Register, DefinitionError> {
+pub(crate) fn read(text: &str) -> Result<Register, DefinitionError> {
     let file = "policies/findings/acme-2025.toml".to_owned();
     Register::read(&[Definition { file, text: text.to_owned() }])
 }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::digest::Digest;
-use crate::evaluate::evidence::Basis;
+use crate::evaluate::evidence::{Basis, EvidenceSpec};
 use crate::evaluate::register::tests::{GOOD, read};
 
 fn day(text: &str) -> Date {

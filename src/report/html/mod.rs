@@ -5,6 +5,7 @@
 //! the evidence decides its bytes.
 
 mod artifacts;
+pub(super) mod findings;
 mod inputs;
 mod page;
 
@@ -101,8 +102,11 @@ pub fn render(component: &Component, tool: &Tool, limits: &ReportLimits) -> Stri
     verdict_box(&mut page, component.outcome().word(), judgement.verdict, &judgement.why);
     page.raw("</div></header>\n<main id=\"content\" class=\"wrap\">\n");
     tiles(&mut page, component, limits);
-    contents(&mut page);
+    contents(&mut page, component);
     blocks(&mut page, component);
+    if let Some(found) = component.findings() {
+        findings::section(&mut page, found, limits);
+    }
     artifacts::section(&mut page, component, limits);
     not_proved(&mut page, component);
     observations(&mut page, component, limits);
@@ -176,13 +180,17 @@ fn tiles(page: &mut Html, component: &Component, limits: &ReportLimits) {
             .text(row.word)
             .within("</p><p>", &row.detail, "</p></li>\n");
     }
+    if let Some(found) = component.findings() {
+        findings::tile(page, found);
+    }
     page.raw("</ul>\n");
 }
 
-fn contents(page: &mut Html) {
+fn contents(page: &mut Html, component: &Component) {
     page.raw("<nav class=\"toc\" aria-label=\"On this page\"><ul>\n");
     for link in [
         "<li><a href=\"#blocks\">What blocks</a></li>\n",
+        "",
         "<li><a href=\"#artifacts\">Artifacts</a></li>\n",
         "<li><a href=\"#not-proved\">Not established</a></li>\n",
         "<li><a href=\"#observations\">Assumed</a></li>\n",
@@ -191,7 +199,10 @@ fn contents(page: &mut Html) {
         "<li><a href=\"#again\">Do it again</a></li>\n",
         "<li><a href=\"#appendix\">Appendix</a></li>\n",
     ] {
-        page.raw(link);
+        page.raw(match link {
+            "" if component.findings().is_some() => "<li><a href=\"#findings\">Audit findings</a></li>\n",
+            link => link,
+        });
     }
     page.raw("</ul></nav>\n");
 }

@@ -15,8 +15,10 @@ use reprove::event::{Event, Stage};
 use reprove::limits::rebuild::RebuildLimits;
 use reprove::limits::report::ReportLimits;
 use reprove::limits::root_fs::RootFsLimits;
+use reprove::report::findings::Findings;
 use reprove::report::{self, Report, Run, statements, text::TextStyle};
 use reprove::source::debian::{Access, Mirrors};
+use reprove::verdict::Verdict;
 use reprove::verify::openpgp::Keyring;
 
 use crate::args::{Args, Format};
@@ -24,6 +26,7 @@ use crate::debian::{self, MirrorArgs};
 use crate::exit::Exit;
 use crate::failures;
 use crate::host;
+use crate::register::{Desk, RepositoryArgs};
 use crate::render::{self, Failure};
 
 /// Rebuild released components from authenticated source, compare the bytes and report.
@@ -79,6 +82,9 @@ pub(crate) struct Audit {
     /// give the same bytes.
     #[arg(long)]
     with_run: bool,
+
+    #[command(flatten)]
+    repositories: RepositoryArgs,
 
     /// Print the JSON Schema of the report and do nothing else.
     #[arg(long, conflicts_with = "components")]
@@ -174,11 +180,12 @@ impl Audit {
         };
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let setting = Setting::new(args, &self.build, repeat, access)?;
+        let mut desk = Desk::open(args, &self.repositories, setting.as_of)?;
         let (mut judged, mut run, mut worst) = (Vec::new(), Run::default(), None::<Exit>);
         run.as_of = Some(setting.as_of.to_string());
         for (component, release) in &chosen {
-            match self.audit(args, &setting, component, release) {
-                Ok(audited) => {
+            match self.audit(args, &setting, component, release, &mut desk) {
+                Ok((audited, findings)) => {
                     let key = audited.evidence.release.key();
                     if let Some(time) = audited.build_time {
                         run.build_seconds.insert(key.clone(), time.as_secs());
@@ -186,7 +193,16 @@ impl Audit {
                     if let Some(log) = audited.log {
                         run.logs.insert(key, log);
                     }
-                    judged.push(report::Component::judge(audited.evidence));
+                    let mut one = report::Component::judge(audited.evidence);
+                    if let Some((findings, failure)) = findings {
+                        one = one.with_findings(findings);
+                        // What could not be looked at is in the findings; the rebuild's verdict stands.
+                        if let Some(failure) = failure {
+                            progress.pause(|| render::failure(&failure));
+                            worst = Some(worse(worst, failure.exit()));
+                        }
+                    }
+                    judged.push(one);
                 }
                 // The other components go on.
                 Err(failure) => {
@@ -198,6 +214,11 @@ impl Audit {
         progress.finish();
         for component in &judged {
             worst = Some(worse(worst, exit_of(component)));
+            // Findings that the machine contradicts fail by themselves; open ones are shown and judged by
+            // who reads them.
+            if component.findings().is_some_and(|f| f.verdict() == Verdict::Fail) {
+                worst = Some(worse(worst, Exit::Fail));
+            }
         }
         let mut report = Report::new(judged);
         if self.with_run {
@@ -256,7 +277,7 @@ impl Audit {
 /// The exit code of one release: explained differences have their own.
 fn exit_of(component: &report::Component) -> Exit {
     match (component.outcome(), component.verdict()) {
-        (report::Outcome::Equivalent, reprove::verdict::Verdict::Inconclusive) => Exit::Equivalent,
+        (report::Outcome::Equivalent, Verdict::Inconclusive) => Exit::Equivalent,
         (_, verdict) => Exit::from(verdict),
     }
 }
@@ -329,25 +350,43 @@ impl Audit {
         setting: &Setting<'_>,
         component: &Component,
         release: &Release,
-    ) -> Result<Audited, Failure> {
-        let run = |lock: &Lock, path: &Path| {
-            let subject = subject(args, component, release, lock, path);
-            setting.auditor().audit(&subject).map_err(failures::audit)
+        desk: &mut Desk,
+    ) -> Result<(Audited, Option<(Findings, Option<Failure>)>), Failure> {
+        let (audited, lock, path) = self.rebuilt(args, setting, component, release)?;
+        let found = desk.is_about(&component.name).then(|| {
+            let subject = subject(args, component, release, &lock, &path);
+            desk.examine(&setting.auditor(), &subject, &audited)
+        });
+        Ok((audited, found))
+    }
+
+    /// Rebuilds and compares; gives the lock that it was done with.
+    fn rebuilt(
+        &self,
+        args: &Args,
+        setting: &Setting<'_>,
+        component: &Component,
+        release: &Release,
+    ) -> Result<(Audited, Lock, PathBuf), Failure> {
+        let run = |lock: Lock, path: PathBuf| {
+            let subject = subject(args, component, release, &lock, &path);
+            let audited = setting.auditor().audit(&subject).map_err(failures::audit)?;
+            Ok((audited, lock, path))
         };
         let path = component.lock_path(release);
         if !path.exists() && self.relock {
             let (lock, path) = self.resolve(setting, component, release)?;
-            return run(&lock, &path);
+            return run(lock, path);
         }
         let lock = lock::read(&path, &component.name).map_err(|e| Failure::new(e, Exit::Usage))?;
-        let audited = run(&lock, &path)?;
+        let (audited, lock, path) = run(lock, path)?;
         if audited.stale && self.relock {
             let text = "the lock names what the archive no longer lists or offers; resolving anew";
             setting.access.observer.event(&Event::Note { stage: Stage::Environment, text });
             let (lock, path) = self.resolve(setting, component, release)?;
-            return run(&lock, &path);
+            return run(lock, path);
         }
-        Ok(audited)
+        Ok((audited, lock, path))
     }
 
     /// Resolves the environment anew and keeps the lock in the work folder.

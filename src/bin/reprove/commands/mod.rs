@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod conformance;
 pub(crate) mod explain;
+pub(crate) mod findings;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod observe;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Rebuild(command) => command.run(args),
         Command::Observe(command) => command.run(args),
         Command::CheckConfig(command) => command.run(args),
+        Command::Findings(command) => command.run(args),
         Command::Lock(command) => command.run(args),
         Command::Compare(command) => command.run(args),
         Command::Store(command) => command.run(args),
