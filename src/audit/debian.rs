@@ -198,7 +198,7 @@ impl Flow<'_> {
         }
     }
 
-    fn root_fs(&self, packages: &[(LockedPackage, PathBuf)]) -> Result<root_fs::RootFs, AuditError> {
+    pub(super) fn root_fs(&self, packages: &[(LockedPackage, PathBuf)]) -> Result<root_fs::RootFs, AuditError> {
         let options = root_fs::Options {
             user: BUILD_USER,
             limits: self.ground.options.root_fs,

@@ -9,6 +9,7 @@ use crate::compare::CompareError;
 use crate::environment::debian::EnvironmentError;
 use crate::environment::root_fs::RootFsError;
 use crate::evaluate::source::SourceTreeError;
+use crate::probe::ProbeError;
 use crate::rebuild::RebuildError;
 use crate::source::debian::DebianError;
 
@@ -43,6 +44,10 @@ pub enum AuditError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     SourceTree(#[from] SourceTreeError),
+    /// Nothing could be probed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Probe(#[from] ProbeError),
     /// The work folder cannot be used.
     #[error("cannot use the work folder `{}`", path.display())]
     #[diagnostic(

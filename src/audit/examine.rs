@@ -2,20 +2,27 @@
 //! into clones, and probes the program that was rebuilt, or, where there is none, the published one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::debian::Flow;
-use super::{AuditError, Audited, Subject};
-use crate::environment::lock::Lock;
-use crate::evaluate::evidence::{Answer, Check, SourcePath};
+use super::{AuditError, Audited, Subject, make_folder};
+use crate::artifact::{Artifact, ArtifactName};
+use crate::digest::Algorithm;
+use crate::environment::debian::{acquire, acquire_published};
+use crate::environment::lock::{Lock, LockedPackage, LockedPath};
+use crate::environment::root_fs::RootFs;
+use crate::evaluate::evidence::{Answer, Basis, Check, SourcePath};
 use crate::evaluate::look::{Looker, PresentAttestation};
 use crate::evaluate::probed;
 use crate::evaluate::repository::Repositories;
 use crate::evaluate::source::ReleaseSource;
 use crate::limits::evaluate::SourceLimits;
+use crate::limits::probe::ProbeLimits;
 use crate::probe::spec::{Probe, upstream};
+use crate::probe;
 use crate::report::findings::Tested;
 use crate::report::{Outcome, outcome};
+use crate::source::debian::Offered;
 
 /// One thing that is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +88,7 @@ impl Flow<'_> {
                 }
             }
         }
-        let (tested, probed) = self.probe(subject, &probes)?;
+        let (tested, probed) = self.probe(subject, lock, audited, &probes)?;
         for answer in &probed {
             if let Some((id, _)) = probes.iter().find(|(id, _)| *id == answer.id) {
                 answers.insert(id, answer.clone());
@@ -110,19 +117,145 @@ impl Flow<'_> {
     }
 }
 
+/// The program that is probed: installed in a root file system.
+struct Installed {
+    root: RootFs,
+    tested: Tested,
+}
+
 impl Flow<'_> {
-    /// Runs the probes.
+    /// Runs the probes on what was rebuilt, or else on what was published.
     fn probe(
         &self,
         subject: &Subject<'_>,
+        lock: &Lock,
+        audited: &Audited,
         probes: &[(&str, &Probe)],
     ) -> Result<(Tested, Vec<Answer>), AuditError> {
         let version = upstream(&subject.release.version);
-        let reason = "probes are not run in an audit yet";
+        let installed = match probes.is_empty() {
+            true => Err("no check here needs a program".to_owned()),
+            false => self.install(subject, lock, audited)?,
+        };
+        let Installed { root, tested } = match installed {
+            Ok(installed) => installed,
+            Err(reason) => {
+                let not_run = |(id, probe): &(&str, &Probe)| {
+                    probed::not_run(id, probe, version.as_ref(), "program-not-run", &reason)
+                };
+                return Ok((Tested::Nothing { reason: reason.clone() }, probes.iter().map(not_run).collect()));
+            }
+        };
+        let work_dir = self.ground.work.join("probes");
+        make_folder(&work_dir)?;
+        let what = probe::Subject {
+            root: root.path(),
+            version: &subject.release.version,
+            work_dir: &work_dir,
+        };
+        let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, self.ground.observer)?;
+        let basis = basis(&tested);
         let answers = probes
             .iter()
-            .map(|(id, probe)| probed::not_run(id, probe, version.as_ref(), "program-not-run", reason))
+            .zip(found)
+            .map(|((id, probe), found)| {
+                let again = format!(
+                    "reprove probe {}@{} --probe {id}",
+                    subject.release.component, subject.release.version
+                );
+                let (told, seen) = (&found.answer, &found.observed);
+                probed::answer(id, probe, version.as_ref(), told, seen, basis.clone(), again)
+            })
             .collect();
-        Ok((Tested::Nothing { reason: reason.to_owned() }, answers))
+        Ok((tested, answers))
+    }
+
+    /// Installs our own build, or, where there is none, the published packages; the reason where neither
+    /// can be had.
+    fn install(
+        &self,
+        subject: &Subject<'_>,
+        lock: &Lock,
+        audited: &Audited,
+    ) -> Result<Result<Installed, String>, AuditError> {
+        let Offered::All(objects) = acquire(&self.archives.access, lock)? else {
+            return Ok(Err("packages of the environment are no longer offered".to_owned()));
+        };
+        let (artifacts, ours) = match self.rebuilt(audited)? {
+            Ok(rebuilt) => (rebuilt, Ok(())),
+            Err(reason) => match acquire_published(&self.archives.access, lock)? {
+                Offered::Missing(_) => {
+                    return Ok(Err(format!("{reason}, and the published artifact is no longer offered")));
+                }
+                Offered::All(objects) => {
+                    let mut published = Vec::with_capacity(objects.len());
+                    for (file, object) in lock.published.iter().zip(objects) {
+                        published.push(Artifact::read(ArtifactName::new(file.name.clone())?, &object.path)?);
+                    }
+                    (published, Err(reason))
+                }
+            },
+        };
+        let mut packages: Vec<(LockedPackage, PathBuf)> =
+            lock.packages.iter().cloned().zip(objects.into_iter().map(|o| o.path)).collect();
+        let mut first = None;
+        for artifact in &artifacts {
+            let Some(package) = package(artifact, &subject.release.version) else { continue };
+            first.get_or_insert((artifact.name.to_string(), package.file.digest.clone()));
+            packages.retain(|(p, _)| p.name != package.name);
+            packages.push((package, artifact.path.clone().into()));
+        }
+        let Some((artifact, digest)) = first else {
+            return Ok(Err("no artifact is a package that can be installed".to_owned()));
+        };
+        let tested = match ours {
+            Ok(()) => {
+                let identical = outcome(&audited.evidence) == Outcome::Identical;
+                Tested::Rebuilt { artifact, digest, identical }
+            }
+            Err(reason) => Tested::Published { artifact, digest, reason },
+        };
+        Ok(Ok(Installed { root: self.root_fs(&packages)?, tested }))
+    }
+
+    /// What our first build left; the reason where there is none.
+    fn rebuilt(&self, audited: &Audited) -> Result<Result<Vec<Artifact>, String>, AuditError> {
+        let (Some(first), Some(folder)) = (&audited.rebuild, &audited.folder) else {
+            return Ok(Err("it was not rebuilt".to_owned()));
+        };
+        if !first.completed() {
+            return Ok(Err(format!("the build {}", first.outcome.word())));
+        }
+        let rebuilt = first.rebuilt(&folder.join("first"))?;
+        Ok(Ok(rebuilt.into_iter().map(|r| r.0).collect()))
+    }
+}
+
+/// A Debian package by its file's name, `name_version_architecture.deb`; the name leaves out an epoch,
+/// which the release's version has.
+fn package(artifact: &Artifact, version: &str) -> Option<LockedPackage> {
+    let name = artifact.name.as_str();
+    let mut parts = name.strip_suffix(".deb")?.split('_');
+    let (package, architecture) = (parts.next()?, parts.next_back()?);
+    Some(LockedPackage {
+        name: package.to_owned(),
+        version: version.to_owned(),
+        architecture: architecture.to_owned(),
+        file: LockedPath {
+            archive: "built".to_owned(),
+            path: name.to_owned(),
+            size: artifact.len_bytes,
+            digest: artifact.digests.get(Algorithm::Sha256)?.clone(),
+        },
+    })
+}
+
+fn basis(tested: &Tested) -> Basis {
+    match tested.clone() {
+        Tested::Rebuilt { artifact, digest, identical } => {
+            Basis::RebuiltBinary { artifact, digest, identical }
+        }
+        Tested::Published { artifact, digest, .. } => Basis::PublishedBinary { artifact, digest },
+        Tested::Nothing { .. } => Basis::Nothing {},
     }
 }
