@@ -10,7 +10,7 @@ use crate::environment::lock::{Lock, LockedPackage};
 use crate::environment::root_fs::{self, BuildUser};
 use crate::event::{Event, Stage};
 use crate::rebuild::{self, Rebuild};
-use crate::report::{Evidence, Gap};
+use crate::report::{BuildResult, Evidence, Gap};
 use crate::source::debian::{self as source, Access, AuthenticatedSource, Offered, SourceAcquisition};
 use crate::verify::openpgp::Keyring;
 
@@ -86,6 +86,18 @@ impl Flow<'_> {
         if self.ground.wants_second(&audited.evidence) {
             self.repeat(&request(&folder.join("second")), &first, &mut audited.evidence)?;
         }
+        Ok(audited)
+    }
+
+    /// Confirms the lock and authenticates the source, and builds nothing.
+    pub(super) fn without_build(&self, subject: &Subject<'_>, lock: &Lock) -> Result<Audited, AuditError> {
+        let mut evidence = Evidence::from_lock(subject.release.clone(), lock, subject.lock_digest.clone());
+        evidence.again.clone_from(&subject.again);
+        evidence.rebuild.result =
+            BuildResult::NotAttempted { reason: "it was asked not to build".to_owned() };
+        let mut audited = Audited::begin(evidence);
+        self.confirm(lock, &mut audited)?;
+        self.source(lock, &mut audited.evidence)?;
         Ok(audited)
     }
 
@@ -198,7 +210,10 @@ impl Flow<'_> {
         }
     }
 
-    pub(super) fn root_fs(&self, packages: &[(LockedPackage, PathBuf)]) -> Result<root_fs::RootFs, AuditError> {
+    pub(super) fn root_fs(
+        &self,
+        packages: &[(LockedPackage, PathBuf)],
+    ) -> Result<root_fs::RootFs, AuditError> {
         let options = root_fs::Options {
             user: BUILD_USER,
             limits: self.ground.options.root_fs,

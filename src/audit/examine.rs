@@ -18,8 +18,8 @@ use crate::evaluate::repository::Repositories;
 use crate::evaluate::source::ReleaseSource;
 use crate::limits::evaluate::SourceLimits;
 use crate::limits::probe::ProbeLimits;
-use crate::probe::spec::{Probe, upstream};
 use crate::probe;
+use crate::probe::spec::{Probe, upstream};
 use crate::report::findings::Tested;
 use crate::report::{Outcome, outcome};
 use crate::source::debian::Offered;
@@ -143,16 +143,16 @@ impl Flow<'_> {
                 let not_run = |(id, probe): &(&str, &Probe)| {
                     probed::not_run(id, probe, version.as_ref(), "program-not-run", &reason)
                 };
-                return Ok((Tested::Nothing { reason: reason.clone() }, probes.iter().map(not_run).collect()));
+                return Ok((
+                    Tested::Nothing { reason: reason.clone() },
+                    probes.iter().map(not_run).collect(),
+                ));
             }
         };
         let work_dir = self.ground.work.join("probes");
         make_folder(&work_dir)?;
-        let what = probe::Subject {
-            root: root.path(),
-            version: &subject.release.version,
-            work_dir: &work_dir,
-        };
+        let what =
+            probe::Subject { root: root.path(), version: &subject.release.version, work_dir: &work_dir };
         let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, self.ground.observer)?;
         let basis = basis(&tested);
         let answers = probes

@@ -155,6 +155,20 @@ impl Auditor<'_> {
         self.run(subject, Depth::Build)
     }
 
+    /// Authenticates a release's source and builds nothing, so that what is asked of it is asked of the
+    /// published program. Whether its bytes are what the source says is then inconclusive.
+    ///
+    /// # Errors
+    ///
+    /// As [`Auditor::audit`].
+    pub fn without_build(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
+        match subject.lock {
+            Locked::Debian(lock) => {
+                debian::Flow { ground: &self.ground, archives: &self.debian }.without_build(subject, lock)
+            }
+        }
+    }
+
     /// Asks a release that was audited what registers and controls want to know of it.
     ///
     /// # Errors

@@ -279,7 +279,8 @@ fn shown(checks: &[Checked<'_>]) -> Shown {
     let strength = |check: &Checked<'_>| check.answer.map_or(Strength::None, Answer::strength);
     let counterpart = required.iter().find(|c| c.asserts == Asserts::Comparison && told(c) != Some(true));
     if let Some(check) = counterpart {
-        let because = format!("`{}` does not hold, so that the other checks show nothing", check.id);
+        let what = if told(check).is_some() { "does not hold" } else { "was not established" };
+        let because = format!("`{}` {what}, so that the other checks show nothing", check.id);
         return Shown::Nothing { because };
     }
     let says_no = |check: &Checked<'_>| match check.asserts {

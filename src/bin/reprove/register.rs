@@ -1,23 +1,31 @@
 //! The register of findings beside an audit: what is asked of a release, what was seen of earlier ones.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use reprove::audit::{Audited, Auditor, Examination, Question, Subject};
+use reprove::digest::DigestSet;
 use reprove::evaluate::definition::DefinitionError;
-use reprove::evaluate::evidence::Answer;
+use reprove::evaluate::evidence::{Answer, Check};
 use reprove::evaluate::history::{History, HistoryError, Look};
+use reprove::evaluate::look::PresentAttestation;
 use reprove::evaluate::register::Register;
 use reprove::evaluate::repository::Repositories;
 use reprove::evaluate::standing;
 use reprove::limits::evaluate::SourceLimits;
+use reprove::limits::verify::VerifyLimits;
 use reprove::report::Tool;
 use reprove::report::findings::{Earlier, Findings, Tested};
+use reprove::verdict::Verdict;
+use reprove::verify::policy::Policy;
+use reprove::verify::trust::Trust;
+use reprove::verify::{self, AttestationAnswer, Context, document, oci};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::args::Args;
+use crate::commands::verify::read_text;
 use crate::exit::Exit;
 use crate::failures;
 use crate::render::Failure;
@@ -45,6 +53,7 @@ fn repository(text: &str) -> Result<(String, PathBuf), String> {
 
 /// The register with the history and what else may be looked at.
 pub(crate) struct Desk {
+    root: PathBuf,
     pub(crate) register: Register,
     pub(crate) questions: BTreeMap<String, String>,
     repositories: Repositories,
@@ -88,7 +97,14 @@ impl Desk {
                 Some(History::open(&work.join(HISTORY)).map_err(self::history)?)
             }
         };
-        Ok(Self { questions: register.questions(), register, repositories, history, as_of })
+        Ok(Self {
+            root: args.root.clone(),
+            questions: register.questions(),
+            register,
+            repositories,
+            history,
+            as_of,
+        })
     }
 
     /// The day of judgement, in UTC, so that two people see the same.
@@ -124,18 +140,23 @@ impl Desk {
     ) -> (Findings, Option<Failure>) {
         let component = subject.release.component.as_str();
         let questions = self.asked(component);
+        let (attested, refused) = match self.attested(subject, audited, &questions) {
+            Ok(attested) => (Some(attested), None),
+            Err(failure) => (None, Some(failure)),
+        };
         let examination = Examination {
             questions: &questions,
             repositories: &self.repositories,
-            attestations: None,
+            attestations: attested.as_deref(),
             source_limits: &SourceLimits::DEFAULT,
         };
-        let (tested, answers, failure) = match auditor.examine(subject, audited, &examination) {
+        let (tested, answers, mut failure) = match auditor.examine(subject, audited, &examination) {
             Ok(examined) => (examined.tested, examined.answers, None),
             Err(error) => {
                 (Tested::Nothing { reason: error.to_string() }, Vec::new(), Some(failures::audit(error)))
             }
         };
+        failure = failure.or(refused);
         let look = Look {
             id: 0,
             component: component.to_owned(),
@@ -146,9 +167,9 @@ impl Desk {
             tool: format!("{} {}", Tool::this().name, Tool::this().version),
         };
         let earlier = self.earlier(&look);
-        let entered = match &failure {
-            None => self.enter(&look, &answers),
-            Some(_) => Ok(()),
+        let entered = match answers.is_empty() {
+            false => self.enter(&look, &answers),
+            true => Ok(()),
         };
         let (earlier, failure) = match (earlier, entered, failure) {
             (Ok(earlier), Ok(()), failure) => (earlier, failure),
@@ -156,6 +177,64 @@ impl Desk {
             (Err(e), _, failure) => (Vec::new(), failure.or(Some(e))),
         };
         (self.findings(&look, tested, &answers, &earlier), failure)
+    }
+
+    /// Publishers' attestations that were collected below `attestations/published/<component>/`, each held
+    /// against the policy of the check that asks for it.
+    fn attested(
+        &self,
+        subject: &Subject<'_>,
+        audited: &Audited,
+        questions: &[Question],
+    ) -> Result<Vec<PresentAttestation>, Failure> {
+        let policies: BTreeSet<&str> = questions
+            .iter()
+            .filter_map(|q| match &q.check {
+                Check::AttestationPresent(check) => Some(check.policy.as_str()),
+                _ => None,
+            })
+            .collect();
+        let mut found = Vec::new();
+        if policies.is_empty() {
+            return Ok(found);
+        }
+        let limits = VerifyLimits::DEFAULT;
+        let could_not = |e| Failure::new(e, Exit::CouldNotLook);
+        let folder = self.root.join("attestations/published").join(&subject.release.component);
+        let mut attestations = Vec::new();
+        for path in verify_inputs(&folder)? {
+            let bytes = oci::read_file(&path, &limits).map_err(could_not)?;
+            let name = path.display().to_string();
+            attestations.extend(document::read(&bytes, &name, &limits).map_err(could_not)?);
+        }
+        let subjects: Vec<verify::Subject> = audited
+            .evidence
+            .artifacts
+            .iter()
+            .map(|pair| verify::Subject {
+                name: pair.name.to_string(),
+                is_file_name: true,
+                digests: DigestSet::single(pair.published.digest.clone()),
+                bytes: None,
+            })
+            .collect();
+        let usage = |e| Failure::new(e, Exit::Usage);
+        let trust = Trust::embedded().map_err(|e| Failure::new(e, Exit::Usage))?;
+        for name in policies {
+            let policy = Policy::from_toml(name, &read_text(&self.root.join(name))?).map_err(usage)?;
+            policy.validate().map_err(usage)?;
+            let context = Context {
+                trust: &trust,
+                policy: &policy,
+                log_entries: &[],
+                as_of: self.as_of,
+                limits: &limits,
+            };
+            for answer in verify::verify(&subjects, &attestations, &context) {
+                found.extend(answer.attestations.iter().map(|one| present(one, name)));
+            }
+        }
+        Ok(found)
     }
 
     fn enter(&mut self, look: &Look, answers: &[Answer]) -> Result<(), Failure> {
@@ -183,4 +262,43 @@ impl Desk {
             standing::Subject { component: &look.component, version: &look.version, as_of: self.today() };
         Findings::of(&self.register, &subject, tested, answers, earlier)
     }
+}
+
+/// What one attestation came to under a policy.
+fn present(answer: &AttestationAnswer, policy: &str) -> PresentAttestation {
+    let kind = answer.statement.as_ref().and_then(|s| s.get("predicateType")).and_then(|t| t.as_str());
+    let refused = || {
+        let against = answer.checks.iter().find(|c| c.verdict().is_some_and(|v| v != Verdict::Pass));
+        against.map(|c| format!("`{}` {}", c.code, c.finding))
+    };
+    PresentAttestation {
+        predicate_type: kind.unwrap_or_default().to_owned(),
+        policy: policy.to_owned(),
+        met: match answer.verdict {
+            Verdict::Pass => Ok(()),
+            other => Err(format!("{}: {}", answer.source, refused().unwrap_or_else(|| other.to_string()))),
+        },
+    }
+}
+
+/// Files of a folder by name; a folder that is not there holds none.
+fn verify_inputs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |source| {
+        let path = folder.to_path_buf();
+        Failure::new(DefinitionError::Read { path, source }, Exit::CouldNotLook)
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(failed(e)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
 }

@@ -56,6 +56,11 @@ pub(crate) struct Audit {
     #[arg(long)]
     once: bool,
 
+    /// Build nothing: hold the register against the published program alone. Whether its bytes come from
+    /// the source is then inconclusive.
+    #[arg(long, conflicts_with_all = ["twice", "once"])]
+    no_build: bool,
+
     /// Where the lock is missing, or names what the archive no longer lists or offers, resolve the
     /// environment anew for this run. The lock in `policies/` stays as it is; the new one is kept in the
     /// work folder.
@@ -370,7 +375,12 @@ impl Audit {
     ) -> Result<(Audited, Lock, PathBuf), Failure> {
         let run = |lock: Lock, path: PathBuf| {
             let subject = subject(args, component, release, &lock, &path);
-            let audited = setting.auditor().audit(&subject).map_err(failures::audit)?;
+            let auditor = setting.auditor();
+            let audited = match self.no_build {
+                true => auditor.without_build(&subject),
+                false => auditor.audit(&subject),
+            }
+            .map_err(failures::audit)?;
             Ok((audited, lock, path))
         };
         let path = component.lock_path(release);
