@@ -68,6 +68,18 @@ pub enum DeploymentError {
         /// The rest.
         found: String,
     },
+    /// Some flags stand where nobody looks.
+    #[error("`{found}` stands for flags that are not seen here")]
+    #[diagnostic(
+        code(deployment::flags_elsewhere),
+        help(
+            "give the whole command line with `--flags`, or the environment file that the unit takes it from"
+        )
+    )]
+    FlagsElsewhere {
+        /// The argument or variable.
+        found: String,
+    },
     /// The rules are not readable.
     #[error("the rules of `{file}` cannot be used: {detail}")]
     #[diagnostic(code(deployment::rules), help("mend the file as described, or take the one of the release"))]

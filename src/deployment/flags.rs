@@ -54,9 +54,17 @@ impl Flags {
             }
         }
         arguments.extend(current);
+        // kingpin reads further arguments from the file that `@name` names; nobody sees them here.
+        if let Some(file) = arguments.iter().find(|a| a.len() > 1 && a.starts_with('@')) {
+            return Err(DeploymentError::FlagsElsewhere { found: file.chars().take(80).collect() });
+        }
         let mut parsed = Vec::new();
         let mut words = arguments.iter().peekable();
         while let Some(word) = words.next() {
+            // What follows `--` is no flag.
+            if word == "--" {
+                break;
+            }
             let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
             let (name, value) = match flag.split_once('=') {
                 Some((name, value)) => (name.to_owned(), value.to_owned()),
@@ -130,6 +138,8 @@ mod tests {
         assert_eq!(flags.get("c"), Some("false"));
         assert_eq!(flags.get("d"), Some("q \" q"));
         assert!(Flags::read("--a='x").is_err());
+        assert!(Flags::read("--a=1 @/etc/prometheus/flags").is_err());
+        assert_eq!(Flags::read("--a=1 -- --a=2").unwrap().get("a"), Some("1"));
         assert!(!Flags::read("--web.enable-lifecycle=false").unwrap().is_on("web.enable-lifecycle"));
     }
 

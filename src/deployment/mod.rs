@@ -10,8 +10,10 @@
 
 mod error;
 mod flags;
+mod nginx;
 mod policy;
 mod rules;
+mod unit;
 mod yaml;
 
 use std::rc::Rc;
@@ -42,6 +44,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, least first.
+    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
     /// In a word.
     pub const fn word(self) -> &'static str {
         match self {
@@ -73,6 +78,19 @@ pub enum Server {
 }
 
 impl Server {
+    /// The server that a program's name stands for, upstream's or Debian's.
+    pub fn of_program(name: &str) -> Option<Self> {
+        match name.strip_prefix("prometheus-").unwrap_or(name).replace('_', "-").as_str() {
+            "prometheus" => Some(Self::Prometheus),
+            "alertmanager" => Some(Self::Alertmanager),
+            "pushgateway" => Some(Self::Pushgateway),
+            "node-exporter" => Some(Self::NodeExporter),
+            "blackbox-exporter" => Some(Self::BlackboxExporter),
+            "snmp-exporter" => Some(Self::SnmpExporter),
+            _ => None,
+        }
+    }
+
     /// The address on which it listens unless told otherwise.
     const fn default_address(self) -> &'static str {
         match self {
@@ -104,6 +122,18 @@ pub enum Kind {
     RuleFile,
     /// A systemd service.
     Unit,
+    /// The variables that a unit takes from a file.
+    Environment,
+    /// Targets for `file_sd_configs`.
+    Targets,
+    /// What a server shows on `/metrics`.
+    Metrics,
+    /// Alertmanager's templates.
+    Template,
+    /// Console templates of Prometheus.
+    Console,
+    /// The configuration of a proxy, nginx.
+    Nginx,
 }
 
 /// A file as the caller read it.
@@ -226,14 +256,18 @@ pub fn check(
     for input in &given.files {
         documents.push(document(input, limits)?);
     }
-    let flags = given.flags.as_deref().map(Flags::read).transpose()?;
-    let server = given.server.or_else(|| {
+    let unit = if given.flags.is_none() { unit_command(&documents)? } else { None };
+    let text = given.flags.as_deref().or(unit.as_ref().map(|(_, flags)| flags.as_str()));
+    let flags = text.map(Flags::read).transpose()?;
+    let server = given.server.or(unit.as_ref().and_then(|(server, _)| *server)).or_else(|| {
         let mut named = documents.iter().filter_map(|d| match d.kind {
             Kind::Prometheus | Kind::RuleFile => Some(Server::Prometheus),
             Kind::Alertmanager => Some(Server::Alertmanager),
             Kind::Blackbox => Some(Server::BlackboxExporter),
             Kind::Snmp => Some(Server::SnmpExporter),
-            Kind::Web | Kind::Unit => None,
+            Kind::Template => Some(Server::Alertmanager),
+            Kind::Targets | Kind::Console => Some(Server::Prometheus),
+            Kind::Web | Kind::Unit | Kind::Environment | Kind::Metrics | Kind::Nginx => None,
         });
         let first = named.next()?;
         named.all(|s| s == first).then_some(first)
@@ -309,13 +343,61 @@ fn document(input: &Input, limits: &DeploymentLimits) -> Result<Document, Deploy
             mode: input.mode,
         });
     }
-    let root = yaml::read(&input.name, &text, limits)?.ok_or_else(unknown)?;
-    let kind = kind(&root).ok_or_else(unknown)?;
-    Ok(Document { name: input.name.clone(), kind, root: Some(root), text, mode: input.mode })
+    // YAML first: templates stand in it, too.
+    let read = yaml::read(&input.name, &text, limits);
+    if let Ok(Some(root)) = &read
+        && let Some(kind) = kind(root)
+    {
+        let root = Some(Rc::clone(root));
+        return Ok(Document { name: input.name.clone(), kind, root, text, mode: input.mode });
+    }
+    match text_kind(&text) {
+        Some(kind) => Ok(Document { name: input.name.clone(), kind, root: None, text, mode: input.mode }),
+        None => Err(read.err().unwrap_or_else(unknown)),
+    }
+}
+
+/// Recognises what is no YAML, or YAML by accident.
+fn text_kind(text: &str) -> Option<Kind> {
+    if nginx::is_nginx(text) {
+        return Some(Kind::Nginx);
+    }
+    if rules::is_metrics(text) {
+        return Some(Kind::Metrics);
+    }
+    if unit::is_environment(text) {
+        return Some(Kind::Environment);
+    }
+    let console = [".Params", "$params", "template \"head\"", "template \"prom_"];
+    if text.contains("{{") && console.iter().any(|c| text.contains(c)) {
+        return Some(Kind::Console);
+    }
+    (text.contains("{{ define") || text.contains("{{define") || text.contains("{{- define"))
+        .then_some(Kind::Template)
+}
+
+/// Whose command line a unit runs, and that line; none where no unit, or several, were given.
+fn unit_command(documents: &[Document]) -> Result<Option<(Option<Server>, String)>, DeploymentError> {
+    let mut units = documents.iter().filter(|d| d.kind == Kind::Unit);
+    let (Some(document), None) = (units.next(), units.next()) else { return Ok(None) };
+    let variables: Vec<unit::Setting> = documents
+        .iter()
+        .filter(|d| d.kind == Kind::Environment)
+        .flat_map(|d| unit::environment(&d.text))
+        .collect();
+    match unit::exec_start(&unit::service(&document.text), &variables) {
+        None => Ok(None),
+        // Without the file that gives it nothing is known of the flags; the rules on them say so.
+        Some(Err(_)) => Ok(None),
+        Some(Ok((program, flags))) => Ok(Some((Server::of_program(&program), flags))),
+    }
 }
 
 /// Recognises a configuration by keys that no other has.
 fn kind(root: &Node) -> Option<Kind> {
+    if root.items().next().is_some() {
+        return root.items().all(|group| group.get("targets").is_some()).then_some(Kind::Targets);
+    }
     let has = |keys: &[&str]| keys.iter().any(|k| root.get(k).is_some());
     if has(&[
         "scrape_configs",

@@ -18,6 +18,7 @@ mod conventions;
 #[cfg(feature = "openpgp")]
 mod debian;
 mod deployment;
+mod deployment_texts;
 mod explain;
 mod fetch;
 mod findings;

@@ -7,6 +7,7 @@ use super::{Found, Look, Looked};
 const NEEDS_FLAGS: Looked = Looked::Needs("the command line (`--flags`)");
 
 pub(super) const RULES: &[(&str, Look)] = &[
+    ("PROM-13.1", major_version),
     ("GEN-02.1", |d, f| open_to_all(d, f, None)),
     ("PROM-01.1", |d, f| open_to_all(d, f, Some(&[Server::Prometheus]))),
     ("AM-01.1", |d, f| open_to_all(d, f, Some(&[Server::Alertmanager]))),
@@ -34,6 +35,17 @@ pub(super) const RULES: &[(&str, Look)] = &[
     ("DOS-01.1", raised_limits),
 ];
 
+fn major_version(deployment: &Deployment, found: &mut Found) -> Looked {
+    match (deployment.server, deployment.version) {
+        (Some(Server::Prometheus), Some((1, minor))) => {
+            found.command_line(format!("version 1.{minor} reloads and deletes for everybody"));
+            Looked::Yes
+        }
+        (Some(Server::Prometheus), Some(_)) => Looked::Yes,
+        _ => Looked::Needs("the version of Prometheus (`--server-version`)"),
+    }
+}
+
 fn flags_of<'d>(deployment: &'d Deployment, servers: &[Server]) -> Option<&'d Flags> {
     deployment.flags.as_ref().filter(|_| deployment.server.is_some_and(|s| servers.contains(&s)))
 }
@@ -51,11 +63,18 @@ fn authenticates(deployment: &Deployment) -> Option<bool> {
     })
 }
 
-/// Whether anybody beyond this machine may reach the server without saying who they are.
-fn is_open(deployment: &Deployment, flags: &Flags, server: Server) -> bool {
-    flags.listens_beyond_loopback("web.listen-address", server.default_address())
-        && (flags.get("web.config.file").is_none_or(str::is_empty)
-            || authenticates(deployment) == Some(false))
+const NEEDS_WEB: Looked = Looked::Needs("the file that `--web.config.file` names");
+
+/// Whether anybody beyond this machine may reach the server without saying who they are; `None` where
+/// that stands in a file that was not given.
+fn is_open(deployment: &Deployment, flags: &Flags, server: Server) -> Option<bool> {
+    if !flags.listens_beyond_loopback("web.listen-address", server.default_address()) {
+        return Some(false);
+    }
+    if flags.get("web.config.file").is_none_or(str::is_empty) {
+        return Some(true);
+    }
+    authenticates(deployment).map(|asks| !asks)
 }
 
 fn open_to_all(deployment: &Deployment, found: &mut Found, only: Option<&[Server]>) -> Looked {
@@ -65,7 +84,8 @@ fn open_to_all(deployment: &Deployment, found: &mut Found, only: Option<&[Server
     if only.is_some_and(|servers| !servers.contains(&server)) {
         return Looked::Needs("the command line of another component");
     }
-    if is_open(deployment, flags, server) {
+    let Some(open) = is_open(deployment, flags, server) else { return NEEDS_WEB };
+    if open {
         let address = flags.get("web.listen-address").map_or_else(
             || format!("listens on `{}` by default", server.default_address()),
             |a| format!("listens on `{a}`"),
@@ -100,8 +120,10 @@ fn switch(deployment: &Deployment, found: &mut Found, servers: &[Server], names:
 
 fn receivers(deployment: &Deployment, found: &mut Found) -> Looked {
     let Some(flags) = flags_of(deployment, &[Server::Prometheus]) else { return NEEDS_FLAGS };
-    if !is_open(deployment, flags, Server::Prometheus) {
-        return Looked::Yes;
+    match is_open(deployment, flags, Server::Prometheus) {
+        None => return NEEDS_WEB,
+        Some(false) => return Looked::Yes,
+        Some(true) => {}
     }
     for name in ["web.enable-remote-write-receiver", "web.enable-otlp-receiver"] {
         if flags.is_on(name) {
@@ -131,9 +153,8 @@ fn gossip(deployment: &Deployment, found: &mut Found) -> Looked {
 fn cors(deployment: &Deployment, found: &mut Found) -> Looked {
     let Some(flags) = flags_of(deployment, &[Server::Prometheus]) else { return NEEDS_FLAGS };
     match flags.get("web.cors.origin") {
-        // From 3.0 on no origin is allowed unless one is named.
-        None if deployment.version.is_some_and(|(major, _)| major >= 3) => {}
-        None => found.command_line("no `--web.cors.origin`: versions before 3.0 then allow every origin"),
+        // Before 3.0 the answer is `*`, from 3.0 on the caller's own origin: every one is allowed.
+        None => found.command_line("no `--web.cors.origin`: every origin is allowed then"),
         Some(".*" | "^.*$" | "(.*)" | ".+") => found.command_line("`--web.cors.origin` allows every origin"),
         Some(_) => {}
     }

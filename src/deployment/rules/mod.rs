@@ -6,7 +6,10 @@ mod exporters;
 mod files;
 mod prometheus;
 mod secrets;
+mod text;
 mod web;
+
+pub(super) use text::is_metrics;
 
 use super::yaml::Node;
 use super::{Deployment, Document};
@@ -41,6 +44,10 @@ impl Found {
         });
     }
 
+    fn place(&mut self, document: &Document, line: usize, column: usize, what: impl Into<String>) {
+        self.0.push(Place { file: document.name.clone(), line, column, what: what.into() });
+    }
+
     fn file(&mut self, document: &Document, what: impl Into<String>) {
         self.0.push(Place { file: document.name.clone(), line: 0, column: 0, what: what.into() });
     }
@@ -53,8 +60,15 @@ impl Found {
 /// A rule's code.
 pub(super) type Look = fn(&Deployment, &mut Found) -> Looked;
 
-const TABLES: [&[(&str, Look)]; 6] =
-    [command_line::RULES, prometheus::RULES, alertmanager::RULES, web::RULES, exporters::RULES, files::RULES];
+const TABLES: [&[(&str, Look)]; 7] = [
+    command_line::RULES,
+    prometheus::RULES,
+    alertmanager::RULES,
+    web::RULES,
+    exporters::RULES,
+    files::RULES,
+    text::RULES,
+];
 
 /// The code of a rule.
 pub(super) fn of(id: &str) -> Option<Look> {
