@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::controls::Controls;
 use super::error::ReportError;
 use super::findings::Findings;
 use super::judge::{Blocker, Judgement};
@@ -20,13 +21,14 @@ pub struct Component {
     judgement: Judgement,
     evidence: Evidence,
     findings: Option<Findings>,
+    controls: Option<Controls>,
 }
 
 impl Component {
     /// Judges evidence.
     pub fn judge(evidence: Evidence) -> Self {
         let evidence = evidence.sorted();
-        Self { judgement: Judgement::of(&evidence), evidence, findings: None }
+        Self { judgement: Judgement::of(&evidence), evidence, findings: None, controls: None }
     }
 
     /// Puts the findings of external audits beside it. They change neither outcome nor verdict, which
@@ -36,6 +38,18 @@ impl Component {
         findings.sort();
         self.findings = Some(findings);
         self
+    }
+
+    /// Puts the controls of the security model beside it; they change nothing of it either.
+    #[must_use]
+    pub fn with_controls(mut self, controls: Controls) -> Self {
+        self.controls = Some(controls);
+        self
+    }
+
+    /// The controls of the security model in this release; none where nobody looked.
+    pub const fn controls(&self) -> Option<&Controls> {
+        self.controls.as_ref()
     }
 
     /// The findings of external audits in this release; none where nobody looked.
@@ -144,6 +158,13 @@ impl Report {
                 })?;
                 component = component.with_findings(findings);
             }
+            if let Some(controls) = written.controls {
+                let release = component.evidence.release.clone();
+                controls.check(&release.version).map_err(|(id, claimed, derived)| {
+                    ReportError::Judgement { subject: format!("{}: {id}", release.key()), claimed, derived }
+                })?;
+                component = component.with_controls(controls);
+            }
             let claimed = Judgement {
                 verdict: written.verdict,
                 outcome: written.outcome,
@@ -195,6 +216,8 @@ struct ComponentOut<'a> {
     evidence: &'a Evidence,
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<&'a Findings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    controls: Option<&'a Controls>,
 }
 
 impl<'a> From<&'a Component> for ComponentOut<'a> {
@@ -203,6 +226,7 @@ impl<'a> From<&'a Component> for ComponentOut<'a> {
             judgement: &component.judgement,
             evidence: &component.evidence,
             findings: component.findings.as_ref(),
+            controls: component.controls.as_ref(),
         }
     }
 }
@@ -230,4 +254,6 @@ struct ComponentIn {
     evidence: Evidence,
     #[serde(default)]
     findings: Option<Findings>,
+    #[serde(default)]
+    controls: Option<Controls>,
 }

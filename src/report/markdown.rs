@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::LIMITS;
 use super::classify::{Class, artifact_outcome};
+use super::controls::Controls;
 use super::file::{Component, Report};
 use super::findings::Findings;
 use super::model::{ArtifactPair, Bytes};
@@ -79,6 +80,9 @@ fn render_component(out: &mut String, component: &Component, limits: &ReportLimi
     if let Some(found) = component.findings() {
         render_findings(out, found, limits);
     }
+    if let Some(held) = component.controls() {
+        render_controls(out, held, limits);
+    }
     out.push_str("### Artifacts\n\n");
     for pair in &evidence.artifacts {
         render_artifact(out, pair, component.outcome().is_compared(), limits);
@@ -151,6 +155,60 @@ pub fn render_findings(out: &mut String, found: &Findings, limits: &ReportLimits
     if !found.not_looked.is_empty() {
         out.push_str("\nNot looked at:\n\n");
         for gap in found.not_looked.iter().take(limits.inputs_max) {
+            let _ = writeln!(out, "- {}", plain(&gap.text, chars_max));
+        }
+    }
+    out.push('\n');
+}
+
+/// The security model as a table, with the policy's decision and the waivers; the checks are in the page
+/// and in the JSON.
+pub fn render_controls(out: &mut String, held: &Controls, limits: &ReportLimits) {
+    let chars_max = limits.value_chars_max;
+    let _ = writeln!(out, "### Controls of the security model\n\n{}\n", held.tally().line());
+    if let Some(decision) = &held.decision {
+        let _ = writeln!(out, "The policy {} decides: {}\n", code(&decision.policy, 200), decision.verdict);
+        for (name, all) in
+            [("denied", &decision.deny), ("unsettled", &decision.unsettled), ("told", &decision.warn)]
+        {
+            for said in all.iter().take(limits.inputs_max) {
+                let message = plain(&said.message, chars_max);
+                let _ = writeln!(out, "- {name}: {} {message} ({})", code(&said.subject, 200), said.code);
+            }
+        }
+        out.push('\n');
+    }
+    if !held.rows.is_empty() {
+        out.push_str("| state | severity | control | kind | text | how we know | why |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+    }
+    for row in held.rows.iter().take(limits.inputs_max) {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            row.state.words(),
+            row.severity.word(),
+            code(&row.id, 200),
+            row.kind.word(),
+            plain(&row.text, chars_max),
+            row.strength.word(),
+            plain(&row.reason, chars_max),
+        );
+    }
+    if !held.waivers.is_empty() || !held.unknown_waivers.is_empty() {
+        out.push_str("\nWaivers:\n\n");
+    }
+    for shown in &held.waivers {
+        let unused = if shown.used { "" } else { "; it excuses nothing here" };
+        let w = &shown.waiver;
+        let (id, about, owner) = (code(&w.id, 200), plain(&w.about.to_string(), 200), plain(&w.owner, 200));
+        let _ = writeln!(out, "- {id}, {about}, owner {owner}: {}{unused}", shown.term.sentence());
+    }
+    for id in &held.unknown_waivers {
+        let _ = writeln!(out, "- {} is about nothing that is known", code(id, 200));
+    }
+    if !held.not_looked.is_empty() {
+        out.push_str("\nNot looked at:\n\n");
+        for gap in held.not_looked.iter().take(limits.inputs_max) {
             let _ = writeln!(out, "- {}", plain(&gap.text, chars_max));
         }
     }

@@ -9,7 +9,9 @@
 //! What a match does *not* prove is [`LIMITS`], part of every report for people.
 
 mod classify;
+pub mod controls;
 mod error;
+pub mod export;
 mod file;
 pub mod findings;
 pub mod html;

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::classify::{Class, artifact_outcome};
+use super::controls::Controls;
 use super::file::{Component, Report};
 use super::findings::{Findings, Tested};
 use super::model::{ArtifactPair, Bytes, Outcome};
@@ -116,6 +117,20 @@ impl Painter {
             let word = self.paint(&super::html::findings::counts(found), verdict);
             let _ = writeln!(out, "  {:<13}{word}\n  {:<13}{detail}", "findings", "");
         }
+        if let Some(held) = component.controls() {
+            let _ = writeln!(out, "  {:<13}{}", "controls", held.tally().line());
+            if let Some(decision) = &held.decision {
+                let word = self.paint(decision.verdict.word(), decision.verdict);
+                let counts = (decision.deny.len(), decision.unsettled.len(), decision.warn.len());
+                let (deny, unsettled, warn) = counts;
+                let _ = writeln!(
+                    out,
+                    "  {:<13}{word}: {deny} denied, {unsettled} unsettled, {warn} told ({})",
+                    "policy",
+                    self.text(&decision.policy)
+                );
+            }
+        }
         if let Some(seconds) = report.run().and_then(|r| r.build_seconds.get(&release.key())) {
             let _ = writeln!(out, "  {:<13}{} min {:02} s", "build time", seconds / 60, seconds % 60);
         }
@@ -137,6 +152,9 @@ impl Painter {
         }
         if let Some(found) = component.findings() {
             self.findings(out, found);
+        }
+        if let Some(held) = component.controls() {
+            self.controls(out, held);
         }
         let judgement = component.judgement();
         if !judgement.blocks.is_empty() {
@@ -206,6 +224,48 @@ impl Painter {
             if row.standing.settles() < 2 {
                 let said = row.claim.as_ref().map_or("nothing known", |c| c.state.word());
                 let _ = writeln!(out, "{:15}people say: {said}; {}", "", self.text(&row.because));
+            }
+        }
+    }
+
+    /// Controls that fail, could not be shown or differ, and doors that are open by default; the policy's
+    /// words and the waivers.
+    fn controls(&self, out: &mut String, held: &Controls) {
+        use crate::evaluate::control::State;
+        let worth = [State::Broken, State::Neglected, State::Differs, State::NotShown, State::OpenByDefault];
+        let shown = || held.rows.iter().filter(|r| worth.contains(&r.state) || super::controls::fails(r));
+        if shown().next().is_some() {
+            out.push_str("\ncontrols of the security model (the page has all of them and their checks)\n");
+        }
+        for row in shown() {
+            let word = row.state.words();
+            let pad = " ".repeat(17_usize.saturating_sub(word.chars().count()));
+            let _ = writeln!(
+                out,
+                "  {}{pad}{:<10}{:<9}{}",
+                self.paint(word, super::html::controls::colour(row)),
+                row.severity.word(),
+                self.text(&row.id),
+                line(&row.text, 80)
+            );
+            if row.state != State::OpenByDefault {
+                let _ = writeln!(out, "{:19}{}", "", self.text(&row.reason));
+            }
+        }
+        for shown in &held.waivers {
+            let unused = if shown.used { "" } else { "; it excuses nothing here" };
+            let w = &shown.waiver;
+            let (id, about) = (self.text(&w.id), self.text(&w.about.to_string()));
+            let _ = writeln!(out, "  waiver {id}, {about}: {}{unused}", shown.term.sentence());
+        }
+        for id in &held.unknown_waivers {
+            let _ = writeln!(out, "  waiver {} is about nothing that is known", self.text(id));
+        }
+        let Some(decision) = &held.decision else { return };
+        for (name, all) in [("denied", &decision.deny), ("unsettled", &decision.unsettled)] {
+            for said in all {
+                let (subject, message) = (self.text(&said.subject), self.text(&said.message));
+                let _ = writeln!(out, "  {name}: {subject}: {message} ({})", said.code);
             }
         }
     }

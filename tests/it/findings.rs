@@ -102,7 +102,7 @@ fn another_audit_is_entered_by_the_readme_s_words() {
     let text = good(&reprove(root.path(), &["findings", "show", "t-1"]));
     for part in [
         "Acme, Review of tinyd, page 3-4",
-        "policies/findings/acme-2025.toml:15",
+        "policies/findings/acme-2025.toml:13",
         "acme/tinyd#12",
         "not looked at",
     ] {

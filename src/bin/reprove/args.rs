@@ -54,6 +54,8 @@ pub(crate) enum Command {
     CheckConfig(crate::commands::check_config::CheckConfig),
     /// Show the findings of external audits, and what was seen of them.
     Findings(Box<crate::commands::findings::Findings>),
+    /// Show the controls of the security model, and how audited releases answer them.
+    Controls(Box<crate::commands::controls::Controls>),
     /// Resolve a release's build environment from the signed archive and write it as a lock.
     Lock(crate::commands::lock::Lock),
     /// Compare a published artifact with a rebuilt one and explain every difference.

@@ -4,18 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use reprove::audit::{Audited, Auditor, Examination, Question, Subject};
+use reprove::deployment::Judgement;
 use reprove::digest::DigestSet;
+use reprove::evaluate::control::Controls;
 use reprove::evaluate::definition::DefinitionError;
 use reprove::evaluate::evidence::{Answer, Check};
 use reprove::evaluate::history::{History, HistoryError, Look};
 use reprove::evaluate::look::PresentAttestation;
+use reprove::evaluate::policy::{self, Policy as Decider, PolicyError, Unsettled};
 use reprove::evaluate::register::Register;
 use reprove::evaluate::repository::Repositories;
 use reprove::evaluate::standing;
+use reprove::evaluate::waiver::Waivers;
 use reprove::limits::evaluate::SourceLimits;
+use reprove::limits::policy::PolicyLimits;
 use reprove::limits::verify::VerifyLimits;
-use reprove::report::Tool;
+use reprove::report::controls::{self, Book, Controls as Held};
 use reprove::report::findings::{Earlier, Findings, Tested};
+use reprove::report::{Component, Tool};
 use reprove::verdict::Verdict;
 use reprove::verify::policy::Policy;
 use reprove::verify::trust::Trust;
@@ -55,6 +61,10 @@ fn repository(text: &str) -> Result<(String, PathBuf), String> {
 pub(crate) struct Desk {
     root: PathBuf,
     pub(crate) register: Register,
+    pub(crate) controls: Controls,
+    waivers: Waivers,
+    policy: Option<Decider>,
+    deployment: Option<Judgement>,
     pub(crate) questions: BTreeMap<String, String>,
     repositories: Repositories,
     history: Option<History>,
@@ -70,6 +80,22 @@ pub(crate) fn definition(error: DefinitionError) -> Failure {
     Failure::new(error, exit)
 }
 
+/// A policy that cannot be used is no decision.
+fn policy(error: PolicyError) -> Failure {
+    match error {
+        PolicyError::Definition(e) => definition(e),
+        other => Failure::new(other, Exit::Usage),
+    }
+}
+
+/// What the register and the model come to in one release.
+pub(crate) struct Examined {
+    pub(crate) findings: Option<Findings>,
+    pub(crate) controls: Option<Held>,
+    /// A failure to look; what it kept from being seen is shown in the two as well.
+    pub(crate) failure: Option<Failure>,
+}
+
 /// A history that cannot be used.
 pub(crate) fn history(error: HistoryError) -> Failure {
     Failure::new(error, Exit::CouldNotLook)
@@ -79,11 +105,17 @@ impl Desk {
     /// Reads the register and opens the history. Nothing is opened where no finding is known.
     pub(crate) fn open(args: &Args, given: &RepositoryArgs, as_of: Timestamp) -> Result<Self, Failure> {
         let register = Register::load(&args.root).map_err(definition)?;
+        let controls = Controls::load(&args.root).map_err(definition)?;
+        let waivers = Waivers::load(&args.root).map_err(definition)?;
+        let policy = match args.root.join(policy::FILE).exists() {
+            false => None,
+            true => Some(Decider::load(&args.root, &controls, &PolicyLimits::DEFAULT).map_err(self::policy)?),
+        };
         let mut repositories = Repositories::default();
         for (name, path) in &given.repositories {
             repositories.insert(name, path.clone());
         }
-        let history = match register.audits.is_empty() {
+        let history = match register.audits.is_empty() && controls.iter().next().is_none() {
             true => None,
             false => {
                 let work = args.work_dir()?;
@@ -97,10 +129,18 @@ impl Desk {
                 Some(History::open(&work.join(HISTORY)).map_err(self::history)?)
             }
         };
+        let mut questions = register.questions();
+        questions.extend(
+            controls.iter().flat_map(|c| &c.checks).map(|c| (c.id.clone(), c.question().to_string())),
+        );
         Ok(Self {
             root: args.root.clone(),
-            questions: register.questions(),
+            questions,
             register,
+            controls,
+            waivers,
+            policy,
+            deployment: None,
             repositories,
             history,
             as_of,
@@ -116,9 +156,17 @@ impl Desk {
         self.history.as_ref()
     }
 
-    /// Whether any finding is about a component.
+    /// Whether any finding or control is about a component.
     pub(crate) fn is_about(&self, component: &str) -> bool {
+        self.has_findings(component) || self.has_controls(component)
+    }
+
+    fn has_findings(&self, component: &str) -> bool {
         self.register.findings().any(|(_, f)| f.components.iter().any(|c| c == component))
+    }
+
+    fn has_controls(&self, component: &str) -> bool {
+        self.controls.released().iter().any(|c| c == component)
     }
 
     /// What is asked of releases of a component.
@@ -127,7 +175,82 @@ impl Desk {
         about
             .flat_map(|(_, f)| f.evidence_on(component))
             .map(|e| Question { id: e.id.clone(), check: e.check.clone() })
+            .chain(self.asked_of_controls(component))
             .collect()
+    }
+
+    fn asked_of_controls(&self, component: &str) -> Vec<Question> {
+        if !self.has_controls(component) {
+            return Vec::new();
+        }
+        let checks = self.controls.checks_for(component);
+        checks.map(|(_, c)| Question { id: c.id.clone(), check: c.check.clone() }).collect()
+    }
+
+    /// Takes a deployment's judgement along: it answers what is the operator's.
+    pub(crate) fn deploy(&mut self, judgement: Judgement) {
+        self.deployment = Some(judgement);
+    }
+
+    /// The model held against what was seen.
+    fn hold(&self, look: &Look, tested: Tested, answers: &[Answer], findings: Option<&Findings>) -> Held {
+        let book = Book { controls: &self.controls, waivers: &self.waivers, register: &self.register };
+        let subject =
+            controls::Subject { component: &look.component, version: &look.version, as_of: self.today() };
+        Held::of(&book, &subject, tested, answers, self.deployment.as_ref(), findings)
+    }
+
+    /// The model held against what the history has of a release.
+    pub(crate) fn controls_of(&self, look: &Look) -> Result<Held, Failure> {
+        let answers = match self.history() {
+            Some(history) => history.answers(look.id, &self.questions).map_err(self::history)?,
+            None => Vec::new(),
+        };
+        let tested = Tested::from_text(&look.tested);
+        let findings = match self.has_findings(&look.component) {
+            false => None,
+            true => Some(self.findings(look, tested.clone(), &answers, &self.earlier(look)?)),
+        };
+        Ok(self.hold(look, tested, &answers, findings.as_ref()))
+    }
+
+    /// The model of a component of which nothing was seen.
+    pub(crate) fn controls_without(&self, component: &str, tested: Tested) -> Held {
+        let none = Look {
+            id: 0,
+            component: component.to_owned(),
+            version: String::new(),
+            purl: String::new(),
+            tested: String::new(),
+            as_of: String::new(),
+            tool: String::new(),
+        };
+        self.hold(&none, tested, &[], None)
+    }
+
+    /// Asks the policy about a release that was rebuilt and examined.
+    pub(crate) fn decide(&self, held: &mut Held, component: &Component) -> Result<(), Failure> {
+        let Some(policy) = &self.policy else { return Ok(()) };
+        let release = &component.evidence().release;
+        let release = policy::input::Release {
+            component: release.component.clone(),
+            version: release.version.clone(),
+            purl: release.purl.clone(),
+        };
+        let rebuild = (component.outcome(), component.verdict());
+        held.decide(policy, release, rebuild, component.findings(), &PolicyLimits::DEFAULT)
+            .map_err(self::policy)
+    }
+
+    /// What the exit code makes of the policy's decision; without a policy, of findings that fail.
+    pub(crate) fn exit(&self, component: &Component) -> Option<Exit> {
+        let counts = self.policy.as_ref().is_some_and(|p| p.unsettled == Unsettled::Count);
+        match component.controls().and_then(|c| c.decision.as_ref()).map(|d| d.verdict) {
+            Some(Verdict::Fail) => Some(Exit::Fail),
+            Some(Verdict::Inconclusive) if counts => Some(Exit::Inconclusive),
+            Some(_) => None,
+            None => component.findings().filter(|f| f.verdict() == Verdict::Fail).map(|_| Exit::Fail),
+        }
     }
 
     /// Asks a release that was audited, enters what was seen into the history, and holds the register
@@ -137,7 +260,7 @@ impl Desk {
         auditor: &Auditor<'_>,
         subject: &Subject<'_>,
         audited: &Audited,
-    ) -> (Findings, Option<Failure>) {
+    ) -> Examined {
         let component = subject.release.component.as_str();
         let questions = self.asked(component);
         let (attested, refused) = match self.attested(subject, audited, &questions) {
@@ -176,7 +299,12 @@ impl Desk {
             (Ok(earlier), Err(e), failure) => (earlier, failure.or(Some(e))),
             (Err(e), _, failure) => (Vec::new(), failure.or(Some(e))),
         };
-        (self.findings(&look, tested, &answers, &earlier), failure)
+        let component = look.component.as_str();
+        let findings =
+            self.has_findings(component).then(|| self.findings(&look, tested.clone(), &answers, &earlier));
+        // The policy speaks of findings, too; where only those are there, the model has no rows.
+        let controls = self.hold(&look, tested, &answers, findings.as_ref());
+        Examined { findings, controls: Some(controls), failure }
     }
 
     /// Publishers' attestations that were collected below `attestations/published/<component>/`, each held

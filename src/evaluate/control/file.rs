@@ -66,6 +66,9 @@ type Launches<'t> = BTreeMap<String, Spanned<DeValue<'t>>>;
 
 pub(super) fn load(root: &Path) -> Result<Controls, DefinitionError> {
     let model_file = format!("{FOLDER}/{MODEL}");
+    if !root.join(&model_file).exists() && Definition::load_all(root, FOLDER)?.is_empty() {
+        return Ok(Controls::none());
+    }
     let definition = Definition::load(&root.join(&model_file), &model_file)?;
     let mut table = definition.table()?.into_inner();
     let launches = launches(&definition, &mut table)?;
@@ -97,7 +100,8 @@ pub(super) fn load(root: &Path) -> Result<Controls, DefinitionError> {
         revised: raw.model.revised.to_string(),
         translation: line(&raw.model.translation, "a line")?,
     };
-    Ok(Controls { model, controls: reader.controls })
+    let elsewhere = raw.model.elsewhere.iter().map(|n| n.get_ref().clone()).collect();
+    Ok(Controls { model, controls: reader.controls, elsewhere })
 }
 
 fn schema(definition: &Definition, found: &Spanned<u32>) -> Result<(), DefinitionError> {

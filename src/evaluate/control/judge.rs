@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::{Asserts, Control, Controls, Kind, Place};
 use crate::deployment::{Judgement, Severity};
 use crate::evaluate::evidence::{Answer, Answered, Strength};
-use crate::probe::spec::upstream;
+use crate::probe::spec::{Versions, upstream};
 use crate::verdict::Verdict;
 
 /// Where a control stands in one release.
@@ -63,6 +63,23 @@ pub enum State {
 }
 
 impl State {
+    /// All of them, worst first.
+    pub const ALL: [Self; 13] = [
+        Self::Broken,
+        Self::Neglected,
+        Self::Differs,
+        Self::NotShown,
+        Self::NoCheck,
+        Self::WithOperator,
+        Self::PartlyLooked,
+        Self::NotOfThisRelease,
+        Self::OpenByDefault,
+        Self::AsSaid,
+        Self::Gone,
+        Self::Met,
+        Self::Kept,
+    ];
+
     /// In words.
     pub const fn words(self) -> &'static str {
         match self {
@@ -138,6 +155,11 @@ pub struct Judged {
     pub severity: Severity,
     /// What it says.
     pub text: String,
+    /// Whether the warning describes what everybody finds who changes nothing.
+    pub open_by_default: bool,
+    /// The releases of which it is said; none given means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applies: Option<Versions>,
     /// Where the document says it.
     pub place: Place,
     /// How software or page differ from the translation.
@@ -166,6 +188,56 @@ impl Judged {
     /// Whether the document's statement was shown to be true of this release.
     pub const fn verdict(&self) -> Verdict {
         self.state.verdict()
+    }
+
+    /// Where it stands by what is written here: state, reason, strength, and whether it guards.
+    pub fn derive(&self, version: &str) -> (State, String, Strength, bool) {
+        let required: Vec<&JudgedCheck> = self.checks.iter().filter(|c| c.required).collect();
+        let (state, reason) = self.state_of(version, &required);
+        let strength = required.iter().map(|c| c.answer.strength()).min().unwrap_or(Strength::None);
+        (state, reason, strength, required.iter().any(|c| c.asserts != Asserts::Exposure))
+    }
+
+    fn state_of(&self, version: &str, required: &[&JudgedCheck]) -> (State, String) {
+        if let Some(applies) = &self.applies
+            && !upstream(version).is_some_and(|v| applies.include(&v))
+        {
+            return (State::NotOfThisRelease, format!("the document says it of releases {applies}"));
+        }
+        let deployment = self.deployment.as_ref();
+        let ids = |wanted: &dyn Fn(Asserts, Known) -> bool| {
+            let all = required.iter().filter(|c| wanted(c.asserts, known(&c.answer)));
+            all.map(|c| c.answer.id.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let not = ids(&|a, k| k == Known::Not && a != Asserts::Exposure);
+        if !not.is_empty() {
+            return (State::Broken, format!("does not hold: {not}"));
+        }
+        let neglected = deployment.filter(|d| d.verdict == Verdict::Fail && self.kind == Kind::Duty);
+        if let Some(deployment) = neglected {
+            return (State::Neglected, format!("{} violations in the deployment", deployment.violated.len()));
+        }
+        let nothing = ids(&|_, k| k == Known::Nothing);
+        if !nothing.is_empty() {
+            return (State::NotShown, format!("could not be told: {nothing}"));
+        }
+        let unlike = ids(&|a, k| k == Known::Not && a == Asserts::Exposure);
+        if !unlike.is_empty() {
+            return (State::Differs, format!("what the document tells of was not there: {unlike}"));
+        }
+        if self.kind == Kind::Duty {
+            return duty(deployment);
+        }
+        if required.is_empty() {
+            return (State::NoCheck, "no check here looks at it on this component".to_owned());
+        }
+        let state = match self.kind {
+            Kind::Promise | Kind::Duty => State::Kept,
+            Kind::Warning if required.iter().all(|c| c.asserts == Asserts::Gone) => State::Gone,
+            Kind::Warning if self.open_by_default => State::OpenByDefault,
+            Kind::Warning => State::AsSaid,
+        };
+        (state, format!("{n} of {n} required checks hold", n = required.len()))
     }
 }
 
@@ -201,13 +273,17 @@ enum Known {
     Nothing,
 }
 
-fn known(answer: Option<&Answer>) -> Known {
-    match answer {
-        // A check that holds where it must not shows nothing.
-        Some(a) if a.counter_example.as_ref().is_some_and(|c| c.fails_there == Some(false)) => Known::Nothing,
-        Some(Answer { answered: Answered::Holds {}, .. }) => Known::Holds,
-        Some(Answer { answered: Answered::DoesNotHold {}, .. }) => Known::Not,
-        Some(Answer { answered: Answered::CouldNotTell { .. }, .. }) | None => Known::Nothing,
+fn known(answer: &Answer) -> Known {
+    match answer.answered {
+        // A check that was not seen to fail where it must shows nothing when it holds.
+        Answered::Holds {}
+            if answer.counter_example.as_ref().is_some_and(|c| c.fails_there != Some(true)) =>
+        {
+            Known::Nothing
+        }
+        Answered::Holds {} => Known::Holds,
+        Answered::DoesNotHold {} => Known::Not,
+        Answered::CouldNotTell { .. } => Known::Nothing,
     }
 }
 
@@ -223,44 +299,32 @@ pub fn judge(
     if !control.is_about(component) {
         return None;
     }
-    let checks: Vec<_> = control.checks_for(component).collect();
-    let required: Vec<(Asserts, &str, Known)> = checks
-        .iter()
-        .filter(|c| c.required)
-        .map(|c| (c.asserts, c.id.as_str(), known(answers.get(&c.id))))
-        .collect();
-    let deployment = judgement.and_then(|j| deployed(control, j));
-    let (state, reason) = state(control, version, &required, deployment.as_ref());
-    let strength = checks
-        .iter()
-        .filter(|c| c.required)
-        .map(|c| answers.get(&c.id).map_or(Strength::None, Answer::strength))
-        .min()
-        .unwrap_or(Strength::None);
-    Some(Judged {
+    let checks = control.checks_for(component).map(|check| JudgedCheck {
+        asserts: check.asserts,
+        required: check.required,
+        why: check.why.clone(),
+        answer: answers.get(&check.id).cloned().unwrap_or_else(|| not_asked(check)),
+    });
+    let mut judged = Judged {
         id: control.id.clone(),
         part: control.part.clone(),
         kind: control.kind,
         severity: control.severity,
         text: control.text.clone(),
+        open_by_default: control.open_by_default,
+        applies: control.applies.clone(),
         place: control.place.clone(),
         differs: control.differs.clone(),
         note: control.note.clone(),
-        state,
-        reason,
-        strength,
-        guards: required.iter().any(|(a, ..)| *a != Asserts::Exposure),
-        checks: checks
-            .iter()
-            .map(|check| JudgedCheck {
-                asserts: check.asserts,
-                required: check.required,
-                why: check.why.clone(),
-                answer: answers.get(&check.id).cloned().unwrap_or_else(|| not_asked(check)),
-            })
-            .collect(),
-        deployment,
-    })
+        state: State::NotShown,
+        reason: String::new(),
+        strength: Strength::None,
+        guards: false,
+        checks: checks.collect(),
+        deployment: judgement.and_then(|j| deployed(control, j)),
+    };
+    (judged.state, judged.reason, judged.strength, judged.guards) = judged.derive(version);
+    Some(judged)
 }
 
 fn not_asked(check: &crate::evaluate::evidence::EvidenceSpec<Asserts>) -> Answer {
@@ -275,54 +339,6 @@ fn not_asked(check: &crate::evaluate::evidence::EvidenceSpec<Asserts>) -> Answer
         counter_example: None,
         again: String::new(),
     }
-}
-
-fn state(
-    control: &Control,
-    version: &str,
-    required: &[(Asserts, &str, Known)],
-    deployment: Option<&Deployed>,
-) -> (State, String) {
-    if let Some(applies) = &control.applies
-        && !upstream(version).is_some_and(|v| applies.include(&v))
-    {
-        return (State::NotOfThisRelease, format!("the document says it of releases {applies}"));
-    }
-    let ids = |wanted: &dyn Fn(Asserts, Known) -> bool| {
-        let all: Vec<_> = required.iter().filter(|(a, _, k)| wanted(*a, *k)).map(|(_, id, _)| *id).collect();
-        all.join(", ")
-    };
-    let not = ids(&|a, k| k == Known::Not && a != Asserts::Exposure);
-    if !not.is_empty() {
-        return (State::Broken, format!("does not hold: {not}"));
-    }
-    let nothing = ids(&|_, k| k == Known::Nothing);
-    let neglected = deployment.filter(|d| d.verdict == Verdict::Fail && control.kind == Kind::Duty);
-    if let Some(deployment) = neglected {
-        return (State::Neglected, format!("{} violations in the deployment", deployment.violated.len()));
-    }
-    if !nothing.is_empty() {
-        return (State::NotShown, format!("could not be told: {nothing}"));
-    }
-    let unlike = ids(&|a, k| k == Known::Not && a == Asserts::Exposure);
-    if !unlike.is_empty() {
-        return (State::Differs, format!("what the document tells of was not there: {unlike}"));
-    }
-    if control.kind == Kind::Duty {
-        return duty(deployment);
-    }
-    if required.is_empty() {
-        return (State::NoCheck, "no check here looks at it on this component".to_owned());
-    }
-    let held = format!("{} of {} required checks hold", required.len(), required.len());
-    let all_gone = required.iter().all(|(a, ..)| *a == Asserts::Gone);
-    let state = match control.kind {
-        Kind::Promise | Kind::Duty => State::Kept,
-        Kind::Warning if all_gone => State::Gone,
-        Kind::Warning if control.open_by_default => State::OpenByDefault,
-        Kind::Warning => State::AsSaid,
-    };
-    (state, held)
 }
 
 fn duty(deployment: Option<&Deployed>) -> (State, String) {

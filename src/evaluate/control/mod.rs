@@ -61,6 +61,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Promise, Self::Warning, Self::Duty];
+
     /// In a word.
     pub const fn word(self) -> &'static str {
         match self {
@@ -213,10 +216,27 @@ pub struct Controls {
     /// The document.
     pub model: Model,
     controls: Vec<Control>,
+    /// Names in `components` that stand for no released component.
+    elsewhere: Vec<String>,
 }
 
 impl Controls {
-    /// Reads the model below `root`, the folder that holds `policies/`.
+    /// A model without controls.
+    fn none() -> Self {
+        let line = String::new;
+        let model = Model {
+            title: line(),
+            repository: line(),
+            path: line(),
+            revision: line(),
+            revised: line(),
+            translation: line(),
+        };
+        Self { model, controls: Vec::new(), elsewhere: Vec::new() }
+    }
+
+    /// Reads the model below `root`, the folder that holds `policies/`. A root that keeps no controls at all
+    /// has none.
     pub fn load(root: &Path) -> Result<Self, DefinitionError> {
         file::load(root)
     }
@@ -224,6 +244,14 @@ impl Controls {
     /// In the order of the model.
     pub fn iter(&self) -> impl Iterator<Item = &Control> {
         self.controls.iter()
+    }
+
+    /// The components whose releases are judged, ordered by name.
+    pub fn released(&self) -> Vec<String> {
+        let all = self.controls.iter().flat_map(|c| &c.components);
+        let names: std::collections::BTreeSet<&String> =
+            all.filter(|n| *n != PROJECT && !self.elsewhere.contains(n)).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// By id.

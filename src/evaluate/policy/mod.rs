@@ -7,8 +7,8 @@
 //!
 //! A policy sees its [`input`](Input) and nothing else: functions that reach out or read the clock are
 //! refused when it is loaded, an answer that is not defined is an error, and instructions, time and
-//! lengths are bounded. What it does not bound is memory: whoever evaluates policies of strangers does so
-//! in a process with a limit of its own, as the command line does.
+//! lengths are bounded. Memory is bounded by these alone: a policy is a file that its user reviews, and
+//! whoever evaluates those of strangers does so in a process with a limit of its own.
 
 mod engine;
 mod error;
@@ -88,6 +88,17 @@ pub struct Decision {
     pub as_of: Date,
 }
 
+impl Decision {
+    /// What follows from what the policy says.
+    pub fn derive(&self) -> Verdict {
+        match (self.deny.is_empty(), self.unsettled.is_empty()) {
+            (false, _) => Verdict::Fail,
+            (true, false) => Verdict::Inconclusive,
+            (true, true) => Verdict::Pass,
+        }
+    }
+}
+
 impl Policy {
     /// Reads both layers below `root`, the folder that holds `policies/`.
     pub fn load(root: &Path, controls: &Controls, limits: &PolicyLimits) -> Result<Self, PolicyError> {
@@ -128,13 +139,8 @@ impl Policy {
         }
         let answer = |entry: &str| self.answer(entry, &text, limits);
         let (deny, unsettled, warn) = (answer("deny")?, answer("unsettled")?, answer("warn")?);
-        let verdict = match (deny.is_empty(), unsettled.is_empty()) {
-            (false, _) => Verdict::Fail,
-            (true, false) => Verdict::Inconclusive,
-            (true, true) => Verdict::Pass,
-        };
-        Ok(Decision {
-            verdict,
+        let mut decision = Decision {
+            verdict: Verdict::Inconclusive,
             deny,
             unsettled,
             warn,
@@ -143,7 +149,9 @@ impl Policy {
             input_digest: Digest::sha256(text.as_bytes()),
             engine: ENGINE.to_owned(),
             as_of: input.as_of,
-        })
+        };
+        decision.verdict = decision.derive();
+        Ok(decision)
     }
 
     fn answer(&self, entry: &str, input: &str, limits: &PolicyLimits) -> Result<Vec<Said>, PolicyError> {

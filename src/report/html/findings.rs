@@ -94,7 +94,7 @@ pub(super) fn section(page: &mut Html, findings: &Findings, limits: &ReportLimit
     page.raw("<p>What probes cannot tell: a program that recognises a request and answers it as if the fault were mended is not found out by asking. What stands against it is that the program was built here, from the source that is named.</p>\n</section>\n");
 }
 
-fn tested(page: &mut Html, tested: &Tested) {
+pub(super) fn tested(page: &mut Html, tested: &Tested) {
     match tested {
         Tested::Rebuilt { artifact, digest, identical } => {
             page.text(match identical {
@@ -206,7 +206,7 @@ fn check(page: &mut Html, evidence: &EvidenceRow) {
     page.raw("</dl></li>\n");
 }
 
-fn seen(page: &mut Html, answer: &Answer) {
+pub(super) fn seen(page: &mut Html, answer: &Answer) {
     page.within("<dt>asked</dt><dd><pre>", "", "").block(&answer.request).raw("</pre></dd>\n");
     page.raw("<dt>expected</dt><dd>").prose(&answer.expected).raw("</dd>\n<dt>found</dt><dd>");
     page.text(&answer.found).raw("</dd>\n");

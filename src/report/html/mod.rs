@@ -5,6 +5,7 @@
 //! the evidence decides its bytes.
 
 mod artifacts;
+pub(super) mod controls;
 pub(super) mod findings;
 mod inputs;
 mod page;
@@ -107,6 +108,9 @@ pub fn render(component: &Component, tool: &Tool, limits: &ReportLimits) -> Stri
     if let Some(found) = component.findings() {
         findings::section(&mut page, found, limits);
     }
+    if let Some(held) = component.controls() {
+        controls::section(&mut page, held, limits);
+    }
     artifacts::section(&mut page, component, limits);
     not_proved(&mut page, component);
     observations(&mut page, component, limits);
@@ -183,6 +187,9 @@ fn tiles(page: &mut Html, component: &Component, limits: &ReportLimits) {
     if let Some(found) = component.findings() {
         findings::tile(page, found);
     }
+    if let Some(held) = component.controls() {
+        controls::tile(page, held);
+    }
     page.raw("</ul>\n");
 }
 
@@ -190,7 +197,8 @@ fn contents(page: &mut Html, component: &Component) {
     page.raw("<nav class=\"toc\" aria-label=\"On this page\"><ul>\n");
     for link in [
         "<li><a href=\"#blocks\">What blocks</a></li>\n",
-        "",
+        "findings",
+        "controls",
         "<li><a href=\"#artifacts\">Artifacts</a></li>\n",
         "<li><a href=\"#not-proved\">Not established</a></li>\n",
         "<li><a href=\"#observations\">Assumed</a></li>\n",
@@ -200,7 +208,10 @@ fn contents(page: &mut Html, component: &Component) {
         "<li><a href=\"#appendix\">Appendix</a></li>\n",
     ] {
         page.raw(match link {
-            "" if component.findings().is_some() => "<li><a href=\"#findings\">Audit findings</a></li>\n",
+            "findings" if component.findings().is_none() => "",
+            "findings" => "<li><a href=\"#findings\">Audit findings</a></li>\n",
+            "controls" if component.controls().is_none() => "",
+            "controls" => "<li><a href=\"#controls\">Security model</a></li>\n",
             link => link,
         });
     }

@@ -15,7 +15,7 @@ use reprove::event::{Event, Stage};
 use reprove::limits::rebuild::RebuildLimits;
 use reprove::limits::report::ReportLimits;
 use reprove::limits::root_fs::RootFsLimits;
-use reprove::report::findings::Findings;
+use reprove::report::export::Format as Exported;
 use reprove::report::{self, Report, Run, statements, text::TextStyle};
 use reprove::source::debian::{Access, Mirrors};
 use reprove::verdict::Verdict;
@@ -26,7 +26,7 @@ use crate::debian::{self, MirrorArgs};
 use crate::exit::Exit;
 use crate::failures;
 use crate::host;
-use crate::register::{Desk, RepositoryArgs};
+use crate::register::{Desk, Examined, RepositoryArgs};
 use crate::render::{self, Failure};
 
 /// Rebuild released components from authenticated source, compare the bytes and report.
@@ -90,6 +90,11 @@ pub(crate) struct Audit {
 
     #[command(flatten)]
     repositories: RepositoryArgs,
+
+    /// Write the report in a format of others as well: `sarif`, `oscal-ar`, `oscal-poam` or `openvex`.
+    /// Repeatable.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = exported)]
+    export: Vec<(Exported, PathBuf)>,
 
     /// Print the JSON Schema of the report and do nothing else.
     #[arg(long, conflicts_with = "components")]
@@ -190,7 +195,7 @@ impl Audit {
         run.as_of = Some(setting.as_of.to_string());
         for (component, release) in &chosen {
             match self.audit(args, &setting, component, release, &mut desk) {
-                Ok((audited, findings)) => {
+                Ok((audited, examined)) => {
                     let key = audited.evidence.release.key();
                     if let Some(time) = audited.build_time {
                         run.build_seconds.insert(key.clone(), time.as_secs());
@@ -199,10 +204,16 @@ impl Audit {
                         run.logs.insert(key, log);
                     }
                     let mut one = report::Component::judge(audited.evidence);
-                    if let Some((findings, failure)) = findings {
-                        one = one.with_findings(findings);
-                        // What could not be looked at is in the findings; the rebuild's verdict stands.
-                        if let Some(failure) = failure {
+                    if let Some(examined) = examined {
+                        if let Some(findings) = examined.findings {
+                            one = one.with_findings(findings);
+                        }
+                        if let Some(mut controls) = examined.controls {
+                            desk.decide(&mut controls, &one)?;
+                            one = one.with_controls(controls);
+                        }
+                        // What could not be looked at is in both; the rebuild's verdict stands.
+                        if let Some(failure) = examined.failure {
                             progress.pause(|| render::failure(&failure));
                             worst = Some(worse(worst, failure.exit()));
                         }
@@ -219,10 +230,9 @@ impl Audit {
         progress.finish();
         for component in &judged {
             worst = Some(worse(worst, exit_of(component)));
-            // Findings that the machine contradicts fail by themselves; open ones are shown and judged by
-            // who reads them.
-            if component.findings().is_some_and(|f| f.verdict() == Verdict::Fail) {
-                worst = Some(worse(worst, Exit::Fail));
+            // Findings and controls are the policy's to judge; the rebuild's verdict stays its own.
+            if let Some(exit) = desk.exit(component) {
+                worst = Some(worse(worst, exit));
             }
         }
         let mut report = Report::new(judged);
@@ -263,6 +273,10 @@ impl Audit {
         for component in report.components() {
             statements::write(component, report.tool(), &attestations, key).map_err(disk)?;
         }
+        for (format, file) in &self.export {
+            std::fs::write(file, format.render(report))
+                .map_err(|source| disk(reprove::attest::WriteError::Write { path: file.clone(), source }))?;
+        }
         let out = match args.format {
             Format::Json => report.to_json(),
             Format::Text => {
@@ -301,6 +315,19 @@ fn worse(so_far: Option<Exit>, next: Exit) -> Exit {
     match so_far {
         Some(exit) if rank(exit) <= rank(next) => exit,
         _ => next,
+    }
+}
+
+/// A format and the file to write.
+fn exported(text: &str) -> Result<(Exported, PathBuf), String> {
+    let (name, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).unwrap_or((text, ""));
+    let format = Exported::ALL.into_iter().find(|f| f.word() == name);
+    match (format, file.is_empty()) {
+        (Some(format), false) => Ok((format, PathBuf::from(file))),
+        _ => {
+            let words: Vec<&str> = Exported::ALL.into_iter().map(Exported::word).collect();
+            Err(format!("expected FORMAT=FILE with a format of {}", words.join(", ")))
+        }
     }
 }
 
@@ -356,7 +383,7 @@ impl Audit {
         component: &Component,
         release: &Release,
         desk: &mut Desk,
-    ) -> Result<(Audited, Option<(Findings, Option<Failure>)>), Failure> {
+    ) -> Result<(Audited, Option<Examined>), Failure> {
         let (audited, lock, path) = self.rebuilt(args, setting, component, release)?;
         let found = desk.is_about(&component.name).then(|| {
             let subject = subject(args, component, release, &lock, &path);

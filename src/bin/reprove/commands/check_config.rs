@@ -85,6 +85,9 @@ impl From<SeverityName> for Severity {
     }
 }
 
+/// Where the rules lie below the root.
+const RULES: &str = "policies/controls/configuration.toml";
+
 fn failure(error: DeploymentError) -> Failure {
     let exit = match error {
         DeploymentError::Read { .. } => Exit::CouldNotLook,
@@ -103,10 +106,27 @@ fn read(path: &Path, bytes_max: u64) -> Result<Input, Failure> {
     Ok(Input { name, bytes, mode: Some(mode) })
 }
 
+/// Judges a deployment for another verb: its files, its flags, and the component by its name in
+/// `policies/components`.
+pub(crate) fn judge(
+    args: &Args,
+    files: &[PathBuf],
+    flags: Option<&str>,
+    component: Option<&str>,
+) -> Result<Judgement, Failure> {
+    let limits = DeploymentLimits::DEFAULT;
+    let policy = read(&args.root.join(RULES), limits.file_bytes_max)?;
+    let rules = Rules::read(&policy.name, &String::from_utf8_lossy(&policy.bytes)).map_err(failure)?;
+    let files = files.iter().map(|f| read(f, limits.file_bytes_max)).collect::<Result<Vec<_>, Failure>>()?;
+    let server = component.and_then(Server::of_program);
+    let given = Given { files, flags: flags.map(str::to_owned), server, version: None };
+    deployment::check(&given, &rules, Severity::Medium, &limits).map_err(failure)
+}
+
 impl CheckConfig {
     pub(crate) fn run(&self, args: &Args) -> Result<Exit, Failure> {
         let limits = DeploymentLimits::DEFAULT;
-        let policy = read(&args.root.join("policies/controls/configuration.toml"), limits.file_bytes_max)?;
+        let policy = read(&args.root.join(RULES), limits.file_bytes_max)?;
         let rules = Rules::read(&policy.name, &String::from_utf8_lossy(&policy.bytes)).map_err(failure)?;
         let files =
             self.files.iter().map(|f| read(f, limits.file_bytes_max)).collect::<Result<Vec<_>, Failure>>()?;

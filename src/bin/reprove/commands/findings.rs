@@ -1,6 +1,6 @@
 //! `reprove findings`.
 
-mod csv;
+pub(super) mod csv;
 mod text;
 
 use std::collections::BTreeSet;
@@ -292,7 +292,7 @@ fn components(desk: &Desk, asked: &[String]) -> Result<Vec<String>, Failure> {
     Ok(known.into_iter().filter(|k| asked.is_empty() || asked.contains(k)).collect())
 }
 
-fn looks(desk: &Desk, component: &str) -> Result<Vec<Look>, Failure> {
+pub(super) fn looks(desk: &Desk, component: &str) -> Result<Vec<Look>, Failure> {
     match desk.history() {
         Some(history) => history.looks(component).map_err(register::history),
         None => Ok(Vec::new()),
@@ -300,7 +300,7 @@ fn looks(desk: &Desk, component: &str) -> Result<Vec<Look>, Failure> {
 }
 
 /// Whether a look is at that release: by its version, its package URL or upstream's version.
-fn is_release(look: &Look, text: &str) -> bool {
+pub(super) fn is_release(look: &Look, text: &str) -> bool {
     look.version == text
         || look.purl == text
         || (text.chars().all(|c| c.is_ascii_digit() || c == '.') && upstream(&look.version) == upstream(text))

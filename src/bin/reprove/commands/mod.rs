@@ -5,6 +5,7 @@ pub(crate) mod check_config;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod conformance;
+pub(crate) mod controls;
 pub(crate) mod explain;
 pub(crate) mod findings;
 pub(crate) mod lock;
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Observe(command) => command.run(args),
         Command::CheckConfig(command) => command.run(args),
         Command::Findings(command) => command.run(args),
+        Command::Controls(command) => command.run(args),
         Command::Lock(command) => command.run(args),
         Command::Compare(command) => command.run(args),
         Command::Store(command) => command.run(args),

@@ -35,7 +35,7 @@ pub(super) fn table(all: &[Shown]) -> String {
 
 /// One cell. Spreadsheets take what begins with these signs for a formula and run it, so that it is kept
 /// from them with an apostrophe (OWASP, CSV injection).
-fn cell(text: &str) -> String {
+pub(in crate::commands) fn cell(text: &str) -> String {
     let text = match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}"),
         false => text.to_owned(),
