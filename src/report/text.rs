@@ -246,7 +246,7 @@ impl Painter {
                 self.paint(word, super::html::controls::colour(row)),
                 row.severity.word(),
                 self.text(&row.id),
-                line(&row.text, 80)
+                line(&row.text, 160)
             );
             if row.state != State::OpenByDefault {
                 let _ = writeln!(out, "{:19}{}", "", self.text(&row.reason));

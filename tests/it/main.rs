@@ -14,6 +14,7 @@ mod cli;
 mod compare_formats;
 mod compare_hostile;
 mod compare_stamped;
+mod controls;
 mod conventions;
 #[cfg(feature = "openpgp")]
 mod debian;

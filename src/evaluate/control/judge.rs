@@ -215,7 +215,9 @@ impl Judged {
         }
         let neglected = deployment.filter(|d| d.verdict == Verdict::Fail && self.kind == Kind::Duty);
         if let Some(deployment) = neglected {
-            return (State::Neglected, format!("{} violations in the deployment", deployment.violated.len()));
+            let n = deployment.violated.len();
+            let word = if n == 1 { "violation" } else { "violations" };
+            return (State::Neglected, format!("{n} {word} in the deployment"));
         }
         let nothing = ids(&|_, k| k == Known::Nothing);
         if !nothing.is_empty() {

@@ -31,13 +31,17 @@ fn news(check: &JudgedCheck) -> Verdict {
 }
 
 pub(super) fn tile(page: &mut Html, controls: &Controls) {
-    let verdict = controls.verdict();
     let broken = controls.rows.iter().filter(|r| fails(r)).count();
     let open = controls.tally().count(State::OpenByDefault);
     let word = match (broken, open) {
         (0, 0) => "none broken".to_owned(),
         (0, n) => format!("{n} open by default"),
         (n, _) => format!("{n} broken"),
+    };
+    // An open door is not green, whatever the policy bears.
+    let verdict = match controls.verdict() {
+        Verdict::Pass if open > 0 => Verdict::Inconclusive,
+        verdict => verdict,
     };
     page.raw("<li class=\"tile\"><h2>Security model</h2><p class=\"word ")
         .class(verdict)
