@@ -161,6 +161,10 @@ fn the_policy_is_asked_about_what_is_shown() {
     let asked = held.input(&policy, named, (component.outcome(), component.verdict()), component.findings());
     assert_eq!(asked.controls.items.len(), held.rows.len());
     assert_eq!(asked.findings.items.len(), component.findings().unwrap().rows.len());
+    // Ten times the room that it needs.
+    let instructions_max = PolicyLimits::DEFAULT.instructions_max / 10;
+    let tenth = PolicyLimits { instructions_max, ..PolicyLimits::DEFAULT };
+    assert!(policy.decide(&asked, &tenth).is_ok());
     let used = |id: &str| asked.waivers.iter().find(|w| w.id == id).map(|w| (w.used, w.known));
     assert_eq!(used("reload"), Some((input::Answer::Yes, input::Answer::Yes)));
     assert_eq!(used("unused"), Some((input::Answer::No, input::Answer::Yes)));
