@@ -91,6 +91,23 @@ impl Standing {
         }
     }
 
+    /// What it means, in a line.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Contradicted => "the flaw is there, and people say fixed or mitigated for this release",
+            Self::Regressed => "the flaw is there, and an earlier release that was looked at was better",
+            Self::Lapsed => "it is not settled, and the day until which somebody answered for it has passed",
+            Self::Open => "the flaw is there",
+            Self::Unproven => "a required check could not be made, or none is known",
+            Self::Accepted => "it is not settled, and somebody answers for leaving it until a day",
+            Self::Mitigated => {
+                "every required check speaks for it; part of the flaw, or the audited default, is left"
+            }
+            Self::Fixed => "every required check speaks for it, and the flaw is gone",
+            Self::NotApplicable => "the finding is about other components",
+        }
+    }
+
     /// How much it settles: 0 nothing, 1 for a time, 2 mitigated, 3 gone.
     pub const fn settles(self) -> u8 {
         match self {

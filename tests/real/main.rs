@@ -11,6 +11,7 @@
 mod audit;
 #[cfg(feature = "openpgp")]
 mod debian;
+mod findings;
 mod observe;
 mod report_browser;
 mod report_schema;

@@ -91,7 +91,11 @@ pub(super) fn section(page: &mut Html, findings: &Findings, limits: &ReportLimit
         }
         page.raw("</ul>\n");
     }
-    page.raw("<p>What probes cannot tell: a program that recognises a request and answers it as if the fault were mended is not found out by asking. What stands against it is that the program was built here, from the source that is named.</p>\n</section>\n");
+    page.raw("<p>What probes cannot tell: a program that recognises a request and answers it as if the fault were mended is not found out by asking. What stands against it is that the program was built here, from the source that is named.</p>\n<details><summary>What each standing means</summary><div class=\"inner\"><dl>\n");
+    for standing in Standing::ALL {
+        page.within("<dt>", standing.word(), "</dt><dd>").text(standing.meaning()).raw("</dd>\n");
+    }
+    page.raw("</dl></div></details>\n</section>\n");
 }
 
 pub(super) fn tested(page: &mut Html, tested: &Tested) {

@@ -334,8 +334,11 @@ fn index(report: &Report, names: &[ArtifactName], limits: &ReportLimits) -> Stri
                 &format!("{}, {}", release.channel, release.architecture),
                 "</small></th><td class=\"word\">",
             )
-            .text(component.outcome().word())
-            .raw("</td><td>")
+            .text(component.outcome().word());
+        if let Some(found) = component.findings() {
+            page.within("<small>findings: ", &findings::counts(found), "</small>");
+        }
+        page.raw("</td><td>")
             .badge(component.verdict().word(), component.verdict())
             .raw("</td><td>")
             .prose(&sentence(&component.judgement().why))
