@@ -130,6 +130,8 @@ fn releases_are_listed_filtered_shown_and_compared() {
         &["--component", "prometheus", "--state", "open-by-default", "--severity", "high"],
     ));
     assert!(open.contains("PROM-01") && !open.contains("PROM-02"), "{open}");
+    let none = good(&reprove(root.path(), &["--component", "prometheus", "--verdict", "fail"]));
+    assert!(none.contains("\n  none\n"), "{none}");
     let one = good(&reprove(root.path(), &["show", "PROM-11", "--release", "2.42.0"]));
     for part in [
         "PROM-11.p4 holds: does not hold",
@@ -142,7 +144,7 @@ fn releases_are_listed_filtered_shown_and_compared() {
     let diff = good(&reprove(root.path(), &["diff", "2.42.0", "prometheus@2.53.3+ds1-2"]));
     assert!(diff.contains("PROM-11 (promise, critical): broken -> kept"), "{diff}");
     assert!(diff.contains("PROM-11.p4: does not hold -> holds"), "{diff}");
-    assert!(diff.contains("1 of the controls differ"), "{diff}");
+    assert!(diff.contains("1 control differs between"), "{diff}");
     let csv = good(&reprove(root.path(), &["--release", "2.42.0", "--export", "csv"]));
     assert!(csv.starts_with("component,version,id,"), "{csv}");
     assert!(csv.lines().any(|l| l.contains(",PROM-11,") && l.contains(",broken,fail,")), "{csv}");

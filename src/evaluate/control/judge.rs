@@ -379,8 +379,11 @@ impl Tally {
         self.states.get(&state).copied().unwrap_or(0)
     }
 
-    /// In one line, worst first.
+    /// In one line, worst first; `none` where there is none.
     pub fn line(&self) -> String {
+        if self.states.is_empty() {
+            return "none".to_owned();
+        }
         let parts: Vec<_> = self.states.iter().map(|(s, n)| format!("{n} {}", s.words())).collect();
         parts.join(", ")
     }

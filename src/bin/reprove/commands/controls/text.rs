@@ -142,7 +142,8 @@ pub(super) fn diff(diff: &Diff) -> String {
     let n = diff.steps.len();
     let _ = writeln!(
         out,
-        "{n} of the controls differ between {} and {}",
+        "{n} {} between {} and {}",
+        if n == 1 { "control differs" } else { "controls differ" },
         printable(&diff.before),
         printable(&diff.after)
     );
