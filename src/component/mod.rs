@@ -192,6 +192,13 @@ impl Component {
         let version = release.version.replace(':', "%3a");
         self.folder.join(format!("{}-{version}.lock.json", release.channel.place()))
     }
+
+    /// Where the lock of what the release needs to run lies: as [`Component::lock_path`], with `runtime`
+    /// for `lock`.
+    pub fn runtime_lock_path(&self, release: &Release) -> PathBuf {
+        let version = release.version.replace(':', "%3a");
+        self.folder.join(format!("{}-{version}.runtime.json", release.channel.place()))
+    }
 }
 
 impl Channel {

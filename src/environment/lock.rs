@@ -4,9 +4,9 @@
 //! the archive or the sandbox, and written with [`Lock::to_bytes`]: same lock, same bytes, one package
 //! a line, so that a reviewer sees in a diff which input has changed.
 
-mod check;
+pub(super) mod check;
 mod error;
-mod text;
+pub(super) mod text;
 
 use std::collections::BTreeMap;
 

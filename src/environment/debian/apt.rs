@@ -142,6 +142,18 @@ impl<'a> Apt<'a> {
         Ok(chosen)
     }
 
+    /// The packages that installing these needs, themselves among them, ordered by name and architecture.
+    /// Each is `name=version` or a name.
+    pub(super) fn installs(&self, wanted: &[String]) -> Result<Vec<Chosen>, EnvironmentError> {
+        let mut arguments = vec!["--simulate", "install", "--"];
+        arguments.extend(wanted.iter().map(String::as_str));
+        let output = self.run(&arguments)?;
+        let mut chosen: Vec<Chosen> = output.lines().filter_map(chosen).collect();
+        chosen.sort();
+        chosen.dedup();
+        Ok(chosen)
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<PathBuf, EnvironmentError> {
         let path = self.folder.join(name);
         fs::write(&path, text).map_err(EnvironmentError::scratch("write", &path))?;

@@ -23,6 +23,7 @@ mod built_using;
 mod changelog;
 mod confirm;
 mod error;
+mod runtime;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 pub use acquire::{acquire, acquire_published};
 pub use confirm::{Confirmation, confirm};
 pub use error::EnvironmentError;
+pub use runtime::{acquire_runtime, resolve_runtime};
 
 use crate::component::{DebianRelease, Release};
 use crate::environment::lock::{

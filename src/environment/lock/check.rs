@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{LOCK_SCHEMA, Lock, LockError, LockedFile};
+use super::{LOCK_SCHEMA, Lock, LockError, LockedFile, LockedIndex, LockedPackage};
 use crate::artifact::ArtifactName;
 use crate::component::{Component, PackageUrl, Release};
 use crate::digest::Algorithm;
@@ -23,11 +23,16 @@ pub fn read(path: &Path, component: &str) -> Result<Lock, LockError> {
         }
         _ => LockError::Read { path: path.to_path_buf(), source },
     };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(LOCK_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let (name, bytes) = bytes_of(path).map_err(failed)?;
     parse(&name, &bytes)
+}
+
+/// A file's name and its bytes, at most one more than a lock may have.
+pub(in crate::environment) fn bytes_of(path: &Path) -> std::io::Result<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(LOCK_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok((name, bytes))
 }
 
 /// Reads and checks the lock of a release, from its place beside the component's definition; refuses one
@@ -70,12 +75,12 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Lock, LockError> {
     Ok(lock)
 }
 
-struct Checked<'a> {
-    file: &'a str,
+pub(in crate::environment) struct Checked<'a> {
+    pub(in crate::environment) file: &'a str,
 }
 
 impl Checked<'_> {
-    fn require(
+    pub(in crate::environment) fn require(
         &self,
         fits: bool,
         at: impl Into<String>,
@@ -90,24 +95,7 @@ impl Checked<'_> {
     }
 
     fn lock(&self, lock: &Lock) -> Result<(), LockError> {
-        self.require(
-            is_package_name(&lock.component),
-            "`component`",
-            &lock.component,
-            "lower-case letters, digits, `+`, `-` and `.`",
-        )?;
-        let purl = lock.purl.parse::<PackageUrl>();
-        self.require(purl.is_ok(), "`purl`", &lock.purl, "a package URL in its canonical spelling")?;
-        for index in &lock.indexes {
-            self.require(
-                is_package_name(&index.suite),
-                "a suite in `indexes`",
-                &index.suite,
-                "a suite's name",
-            )?;
-            let date = index.date.parse::<jiff::Timestamp>();
-            self.require(date.is_ok(), "a date in `indexes`", &index.date, "a time as in RFC 3339")?;
-        }
+        self.head(&lock.component, &lock.purl, &lock.indexes)?;
         self.files("source.files", &lock.source.files)?;
         let name = &lock.source.name;
         self.require(is_package_name(name), "`source.name`", name, "a source package's name")?;
@@ -124,8 +112,36 @@ impl Checked<'_> {
             &count,
             "at least one",
         )?;
-        self.packages(lock)?;
+        self.packages(&lock.packages, &lock.build.architecture)?;
         self.build(lock)
+    }
+
+    /// Of which release, and who vouched for it.
+    pub(in crate::environment) fn head(
+        &self,
+        component: &str,
+        purl: &str,
+        indexes: &[LockedIndex],
+    ) -> Result<(), LockError> {
+        self.require(
+            is_package_name(component),
+            "`component`",
+            component,
+            "lower-case letters, digits, `+`, `-` and `.`",
+        )?;
+        let parsed = purl.parse::<PackageUrl>();
+        self.require(parsed.is_ok(), "`purl`", purl, "a package URL in its canonical spelling")?;
+        for index in indexes {
+            self.require(
+                is_package_name(&index.suite),
+                "a suite in `indexes`",
+                &index.suite,
+                "a suite's name",
+            )?;
+            let date = index.date.parse::<jiff::Timestamp>();
+            self.require(date.is_ok(), "a date in `indexes`", &index.date, "a time as in RFC 3339")?;
+        }
+        Ok(())
     }
 
     fn files(&self, at: &str, files: &[LockedFile]) -> Result<(), LockError> {
@@ -168,11 +184,15 @@ impl Checked<'_> {
         )
     }
 
-    fn packages(&self, lock: &Lock) -> Result<(), LockError> {
-        let count = lock.packages.len().to_string();
-        self.require(!lock.packages.is_empty(), "the number of `packages`", &count, "at least one")?;
+    pub(in crate::environment) fn packages(
+        &self,
+        packages: &[LockedPackage],
+        architecture: &str,
+    ) -> Result<(), LockError> {
+        let count = packages.len().to_string();
+        self.require(!packages.is_empty(), "the number of `packages`", &count, "at least one")?;
         let mut before: Option<(&str, &str)> = None;
-        for package in &lock.packages {
+        for package in packages {
             let name = &package.name;
             self.require(is_package_name(name), "a name in `packages`", name, "a package's name")?;
             self.require(
@@ -182,7 +202,7 @@ impl Checked<'_> {
                 "a Debian version",
             )?;
             self.require(
-                package.architecture == lock.build.architecture || package.architecture == "all",
+                package.architecture == architecture || package.architecture == "all",
                 format!("the architecture of `{name}`"),
                 &package.architecture,
                 "the build's architecture or `all`",
@@ -248,7 +268,7 @@ impl Checked<'_> {
 }
 
 /// Debian policy 5.6.1; also fits suites and architectures.
-fn is_package_name(text: &str) -> bool {
+pub(in crate::environment) fn is_package_name(text: &str) -> bool {
     (2..=200).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c))
@@ -266,7 +286,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
 
-    use super::super::{BuildDefinition, LockedIndex, LockedPackage, LockedPath, LockedSource};
+    use super::super::{BuildDefinition, LockedPath, LockedSource};
     use super::*;
     use crate::digest::Digest;
     use crate::observation::Observation;

@@ -16,6 +16,24 @@ pub enum LockError {
         /// The component to lock.
         component: String,
     },
+    /// The lock of what a release needs to run is not there.
+    #[error("no lock `{}`", path.display())]
+    #[diagnostic(code(lock::missing_runtime), help("write it: `reprove lock --runtime {component}`"))]
+    MissingRuntime {
+        /// Where it should be.
+        path: PathBuf,
+        /// The component and its version.
+        component: String,
+    },
+    /// A file is none of the release's own packages.
+    #[error("`{file}` is not a package of the release, which are `{own}`")]
+    #[diagnostic(code(lock::not_own), help("give a file named `<package>_<version>_<architecture>.deb`"))]
+    NotOwn {
+        /// Which file.
+        file: String,
+        /// What would be.
+        own: String,
+    },
     /// It could not be read.
     #[error("cannot read `{}`", path.display())]
     #[diagnostic(code(lock::read), help("check that the file exists and may be read"))]

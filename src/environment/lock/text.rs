@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use serde::Serialize as _;
+use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::{Lock, LockError};
@@ -14,25 +14,38 @@ const OPEN_LEVELS: usize = 2;
 impl Lock {
     /// The canonical text: the same lock gives the same bytes, with a line feed at the end.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = Vec::new();
-        self.serialize(&mut Serializer::with_formatter(&mut bytes, Rows { level: 0 }))?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        rows(self)
     }
 
     /// Writes the canonical text; readers see the old file or the new one, never a part.
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
-        let failed = |source: io::Error| LockError::Write { path: path.to_path_buf(), source };
-        let bytes = self.to_bytes().map_err(|e| failed(e.into()))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".lock-").tempfile_in(folder).map_err(failed)?;
-        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-        // Temporary files are made private; a lock is to be read by everybody who reads the policies.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        file.as_file().set_permissions(mode).map_err(failed)?;
-        file.persist(path).map_err(|e| failed(e.error))?;
-        Ok(())
+        replace(path, self.to_bytes())
     }
+}
+
+/// Any lock's canonical text.
+pub(in crate::environment) fn rows(lock: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = Vec::new();
+    lock.serialize(&mut Serializer::with_formatter(&mut bytes, Rows { level: 0 }))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Puts a lock's text in its place.
+pub(in crate::environment) fn replace(
+    path: &Path,
+    bytes: Result<Vec<u8>, serde_json::Error>,
+) -> Result<(), LockError> {
+    let failed = |source: io::Error| LockError::Write { path: path.to_path_buf(), source };
+    let bytes = bytes.map_err(|e| failed(e.into()))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".lock-").tempfile_in(folder).map_err(failed)?;
+    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    // Temporary files are made private; a lock is to be read by everybody who reads the policies.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode).map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
 }
 
 /// Lays out the first [`OPEN_LEVELS`] levels.

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use reprove::component::{ChannelName, Component, ComponentError};
-use reprove::environment::debian::{ResolveRequest, resolve};
+use reprove::environment::debian::{ResolveRequest, resolve, resolve_runtime};
 use reprove::environment::lock::{Lock as Locked, LockedIndex};
+use reprove::environment::runtime::RuntimeLock;
 use reprove::observation::Observation;
 use serde::Serialize;
 
@@ -31,6 +33,16 @@ pub(crate) struct Lock {
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<ChannelName>,
 
+    /// Instead of the build environment, lock what the release needs to run: its published packages and
+    /// all that they depend on. Needs no source.
+    #[arg(long)]
+    runtime: bool,
+
+    /// The time at which indexes must be valid, RFC 3339 (default: now). For a mirror that has stopped
+    /// following its archive: an older index is then taken for what it is, and the lock says its date.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<Timestamp>,
+
     #[command(flatten)]
     mirrors: MirrorArgs,
 
@@ -49,7 +61,8 @@ struct Written {
     /// Whether the file is another one than before.
     changed: bool,
     packages: usize,
-    source_files: usize,
+    /// None where only what the release needs to run was locked.
+    source_files: Option<usize>,
     published: Vec<String>,
     indexes: Vec<LockedIndex>,
     observations: Vec<Observation>,
@@ -72,10 +85,21 @@ impl Lock {
                 release,
                 debian,
                 archive_keyring: &keyring,
-                as_of: host::now(),
+                as_of: self.as_of.unwrap_or_else(host::now),
                 apt_get: &self.apt_get,
                 scratch: &scratch,
             };
+            if self.runtime {
+                let lock = resolve_runtime(&access, &request).map_err(failures::environment)?;
+                let path = component.runtime_lock_path(release);
+                let bytes = lock.to_bytes().unwrap_or_default();
+                let changed = std::fs::read(&path).map_or(true, |old| old != bytes);
+                if changed {
+                    lock.write(&path).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+                }
+                written.push(of_runtime(lock, &path, changed));
+                continue;
+            }
             let lock = resolve(&access, &request).map_err(failures::environment)?;
             let path = component.lock_path(release);
             let bytes = lock.to_bytes().unwrap_or_default();
@@ -121,10 +145,25 @@ fn result(lock: Locked, path: &Path, changed: bool) -> Written {
         lock: path.to_path_buf(),
         changed,
         packages: lock.packages.len(),
-        source_files: lock.source.files.len(),
+        source_files: Some(lock.source.files.len()),
         published: lock.published.into_iter().map(|f| f.name).collect(),
         indexes: lock.indexes,
         observations: lock.observations,
+    }
+}
+
+fn of_runtime(lock: RuntimeLock, path: &Path, changed: bool) -> Written {
+    let own = lock.packages.iter().filter(|package| lock.own.contains(&package.name));
+    Written {
+        published: own.map(|package| package.locked_file().name).collect(),
+        component: lock.component,
+        purl: lock.purl,
+        lock: path.to_path_buf(),
+        changed,
+        packages: lock.packages.len(),
+        source_files: None,
+        indexes: lock.indexes,
+        observations: Vec::new(),
     }
 }
 
@@ -135,7 +174,9 @@ fn text(written: &[Written]) -> String {
         let state = if w.changed { "written" } else { "unchanged" };
         let _ = writeln!(text, "{}\n", w.purl);
         let _ = writeln!(text, "  indexes       verified    {}", suites.join(", "));
-        let _ = writeln!(text, "  source        listed      {} files", w.source_files);
+        if let Some(files) = w.source_files {
+            let _ = writeln!(text, "  source        listed      {files} files");
+        }
         let _ = writeln!(text, "  environment   resolved    {} packages", w.packages);
         let _ = writeln!(text, "  published     listed      {}", w.published.join(", "));
         for o in &w.observations {
