@@ -34,8 +34,11 @@ const CREDENTIALS: &str = "Basic cHJvYmU6cHJvYmUtcGFzcw==";
 /// What all launches of a run share.
 pub(super) struct Setting<'a> {
     pub(super) root: &'a Path,
+    pub(super) in_place: &'a [Mount],
     /// `/etc` with a `hosts` file; see [`etc`].
     pub(super) etc: PathBuf,
+    /// `/sys` of a machine with one processor; see [`sys`].
+    pub(super) sys: PathBuf,
     pub(super) work_dir: &'a Path,
     pub(super) version: Option<Version>,
     pub(super) identity: Identity,
@@ -122,7 +125,13 @@ impl<'a> Started<'a> {
         Spec {
             root: self.setting.root.to_owned(),
             writable: vec![mount(&self.folder, FOLDER)],
-            read_only: vec![mount(&self.setting.etc, "/etc")],
+            read_only: self
+                .setting
+                .in_place
+                .iter()
+                .cloned()
+                .chain([mount(&self.setting.etc, "/etc"), mount(&self.setting.sys, "/sys")])
+                .collect(),
             env: BTreeMap::from([
                 ("HOME".to_owned(), FOLDER.to_owned()),
                 ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
@@ -351,6 +360,22 @@ fn make_folder(path: &Path) -> io::Result<()> {
 fn make_file(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+/// Makes what every host has in `/sys`, and a build does without: one processor. The node exporter's
+/// collector panics where there is none (seen with 1.9.0), which would be a finding about this sandbox.
+pub(super) fn sys(to: &Path) -> io::Result<()> {
+    let mut folder = to.to_owned();
+    make_folder(&folder)?;
+    for part in ["devices", "system", "cpu", "cpu0"] {
+        folder.push(part);
+        make_folder(&folder)?;
+    }
+    folder.pop();
+    for (name, text) in [("online", "0\n"), ("offline", "\n"), ("possible", "0\n"), ("present", "0\n")] {
+        make_file(&folder.join(name), text)?;
+    }
+    Ok(())
 }
 
 /// Copies the root's `/etc` into `to` and adds what every host has, and a build environment lacks: a

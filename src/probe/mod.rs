@@ -26,6 +26,7 @@ mod servers;
 mod socket;
 pub mod spec;
 mod tls;
+mod words;
 
 use std::path::Path;
 
@@ -38,13 +39,16 @@ use spec::Probe;
 
 use crate::event::{Event, Observer, Stage};
 use crate::limits::probe::ProbeLimits;
+use crate::rebuild::sandbox::Mount;
 
 /// What is probed.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// A root file system in which the component is installed, with a folder `/build` and `/etc`. It is
+    /// A root file system in which the component is installed, with folders `/build`, `/etc` and `/sys`. It is
     /// shown read-only.
     pub root: &'a Path,
+    /// Files of the host that are shown in place of files of the root, as a program that is in no package.
+    pub in_place: &'a [Mount],
     /// The component's version, as its publisher writes it.
     pub version: &'a str,
     /// An existing folder for the run's files; nothing is left there.
@@ -86,9 +90,13 @@ pub fn run(
     std::fs::set_permissions(folder.path(), mode).map_err(scratch)?;
     let etc = folder.path().join("etc");
     launch::etc(&root, &etc).map_err(scratch)?;
+    let sys = folder.path().join("sys");
+    launch::sys(&sys).map_err(scratch)?;
     let setting = Setting {
         root: &root,
+        in_place: subject.in_place,
         etc,
+        sys,
         work_dir: folder.path(),
         version: spec::upstream(subject.version),
         identity: tls::Identity::make().map_err(|detail| ProbeError::Certificate { detail })?,

@@ -58,7 +58,7 @@ fn ask_with(limits: &ProbeLimits, version: &str, bodies: &[&str]) -> Vec<Probed>
     let items = spec::read("probes.toml", &text).unwrap_or_else(|e| panic!("{:?}", miette::Report::new(e)));
     let probes: Vec<_> = items.iter().map(|Item { id, probe, .. }| (id.as_str(), probe)).collect();
     let work = tempfile::tempdir().unwrap();
-    let subject = Subject { root: root(), version, work_dir: work.path() };
+    let subject = Subject { root: root(), in_place: &[], version, work_dir: work.path() };
     let answers = run(&subject, &probes, limits, &Silent).unwrap();
     let ids: Vec<_> = answers.iter().map(|p| p.id.clone()).collect();
     assert_eq!(ids, probes.iter().map(|(id, _)| (*id).to_owned()).collect::<Vec<_>>(), "in the given order");
@@ -255,12 +255,12 @@ id = "files"
 kind = "cli-probe"
 expect = [{ exit-status = 0, output-contains = [
     "/build 9400 9401 9402\n", "old {unknown} {{x}}\n", "fifo 644\n", "BEGIN CERTIFICATE", "BEGIN PRIVATE KEY",
-    "HTTP/1.1 207", "X-Aux: to 9402", "hello from 9401", "127.0.0.1 localhost" ] }]
+    "HTTP/1.1 207", "X-Aux: to 9402", "hello from 9401", "127.0.0.1 localhost probe\n0\n" ] }]
 [probe.launch]
 component = "bash"
 args = ["-c", """
 echo {dir} {port} {port:ok} {port:udp}
-cat sub/versioned {certificate} {key} /etc/hosts
+cat sub/versioned {certificate} {key} /etc/hosts /sys/devices/system/cpu/online
 stat -c '%F %a' pipe
 echo datagram > /dev/udp/127.0.0.1/{port:udp}
 exec 3<>/dev/tcp/127.0.0.1/{port:ok}; printf 'GET /x HTTP/1.1\r\n\r\n' >&3; cat <&3
@@ -274,7 +274,7 @@ udp = { serves = "datagrams" }
 "#;
     let items = spec::read("probes.toml", text).unwrap_or_else(|e| panic!("{:?}", miette::Report::new(e)));
     let work = tempfile::tempdir().unwrap();
-    let subject = Subject { root: root.path(), version: "0.9.0", work_dir: work.path() };
+    let subject = Subject { root: root.path(), in_place: &[], version: "0.9.0", work_dir: work.path() };
     let probed = run(&subject, &[("files", &items[0].probe)], &limits(), &Silent).unwrap().remove(0);
     assert_eq!(probed.answer, Answer::Holds {}, "{probed:#?}");
     let other = Subject { version: "unstable", ..subject };

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Rebuild(crate::commands::rebuild::Rebuild),
     /// Print what a Go executable or a Python wheel says of how it was made.
     Observe(crate::commands::observe::Observe),
+    /// Start a component in the sandbox, ask it, and say whether the answers are those expected.
+    Probe(Box<crate::commands::probe::Probe>),
     /// Judge a deployment's own configuration files and flags against the security model.
     CheckConfig(crate::commands::check_config::CheckConfig),
     /// Show the findings of external audits, and what was seen of them.

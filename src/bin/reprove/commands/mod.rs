@@ -11,6 +11,7 @@ pub(crate) mod findings;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod observe;
+pub(crate) mod probe;
 pub(crate) mod rebuild;
 pub(crate) mod store;
 pub(crate) mod trust;
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Audit(command) => command.run(args),
         Command::Rebuild(command) => command.run(args),
         Command::Observe(command) => command.run(args),
+        Command::Probe(command) => command.run(args),
         Command::CheckConfig(command) => command.run(args),
         Command::Findings(command) => command.run(args),
         Command::Controls(command) => command.run(args),
