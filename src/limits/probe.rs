@@ -51,7 +51,7 @@ pub struct ProbeLimits {
     pub excerpt_bytes_max: usize,
     /// Requests to one auxiliary server that are kept. Default 256: scrapes come once a second.
     pub requests_seen_max: usize,
-    /// Launches at once. Default 6: they mostly wait, and each holds some 60 MiB.
+    /// Launches at once. Default 12: they mostly wait, and each holds some 60 MiB.
     pub launches_at_once_max: usize,
 }
 
@@ -80,6 +80,6 @@ impl ProbeLimits {
         log_bytes_max: 4 << 20,
         excerpt_bytes_max: 2 << 10,
         requests_seen_max: 256,
-        launches_at_once_max: 6,
+        launches_at_once_max: 12,
     };
 }

@@ -18,7 +18,7 @@ use reprove::verdict::Verdict;
 use reprove::verify::openpgp::Keyring;
 
 /// The host's mirrors, or none with a word about it.
-fn host_mirrors() -> Option<Mirrors> {
+pub(crate) fn host_mirrors() -> Option<Mirrors> {
     let folder = Path::new("/etc/apt/sources.list.d");
     let mut paths = vec![Path::new("/etc/apt/sources.list").to_path_buf()];
     paths.extend(fs::read_dir(folder).into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path())));

@@ -13,6 +13,8 @@ mod audit;
 mod debian;
 mod findings;
 mod observe;
+#[cfg(feature = "openpgp")]
+mod probe;
 mod report_browser;
 mod report_schema;
 mod root_fs;

@@ -38,7 +38,8 @@ pub(crate) struct Probe {
     component: String,
 
     /// Start this instead of what was published: a package of the release (`name_version_arch.deb`, as a
-    /// rebuild leaves it), or a program, which then stands for `/usr/bin/COMPONENT`. Repeatable.
+    /// rebuild leaves it), or a program, which then stands for `/usr/bin/COMPONENT` and is taken to have
+    /// the version of the release. Repeatable.
     #[arg(long = "artifact", value_name = "FILE")]
     artifacts: Vec<PathBuf>,
 
@@ -69,6 +70,13 @@ enum ProbeCommandError {
     #[error("`{component}` has no probe `{id}`")]
     #[diagnostic(code(cli::no_probe), help("run it without `--probe` to see all of them"))]
     NoProbe { component: String, id: String },
+    /// A program that stands for nothing.
+    #[error("`{}` cannot stand for `/usr/bin/{component}`: {detail}", path.display())]
+    #[diagnostic(
+        code(cli::probe_program),
+        help("give one program, of a component whose program has its name; or a package")
+    )]
+    Program { path: PathBuf, component: String, detail: &'static str },
     /// Nothing to run.
     #[error("there is no probe of `{component}`")]
     #[diagnostic(code(cli::no_probes), help("give a file of probes with `--specs FILE`"))]
@@ -139,7 +147,7 @@ impl Probe {
         packages.extend(given.packages.iter().cloned());
         let work = args.work_dir()?;
         let root = system(&work, &packages, &progress)?;
-        let in_place = given.in_place(&component.name, root.path());
+        let in_place = given.in_place(&component.name, root.path())?;
         let subject = Subject {
             root: root.path(),
             in_place: &in_place,
@@ -275,11 +283,24 @@ impl Given {
     }
 
     /// A given program stands for the component's.
-    fn in_place(&self, component: &str, root: &Path) -> Vec<Mount> {
+    fn in_place(&self, component: &str, root: &Path) -> Result<Vec<Mount>, Failure> {
         let target = Path::new("/usr/bin").join(component);
-        let there = std::fs::symlink_metadata(root.join("usr/bin").join(component)).is_ok();
-        let mount = |(path, _): &(PathBuf, Digest)| Mount { source: path.clone(), target: target.clone() };
-        self.programs.last().filter(|_| there).map(mount).into_iter().collect()
+        let refuse = |path: &PathBuf, detail: &'static str| {
+            let (path, component) = (path.clone(), component.to_owned());
+            Failure::new(ProbeCommandError::Program { path, component, detail }, Exit::Usage)
+        };
+        match self.programs.as_slice() {
+            [] => Ok(Vec::new()),
+            [(path, _)] => {
+                // Otherwise the published program would be started under the given one's name.
+                let there = std::fs::symlink_metadata(root.join("usr/bin").join(component));
+                match there.is_ok_and(|found| found.is_file()) {
+                    true => Ok(vec![Mount { source: path.clone(), target }]),
+                    false => Err(refuse(path, "the published packages have no such program")),
+                }
+            }
+            [(path, _), ..] => Err(refuse(path, "only one program can")),
+        }
     }
 
     /// The version of what is started.
