@@ -151,8 +151,12 @@ impl Flow<'_> {
         };
         let work_dir = self.ground.work.join("probes");
         make_folder(&work_dir)?;
-        let what =
-            probe::Subject { root: root.path(), version: &subject.release.version, work_dir: &work_dir };
+        let what = probe::Subject {
+            root: root.path(),
+            in_place: &[],
+            version: &subject.release.version,
+            work_dir: &work_dir,
+        };
         let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, self.ground.observer)?;
         let basis = basis(&tested);
         let answers = probes
