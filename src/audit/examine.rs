@@ -8,9 +8,10 @@ use super::debian::Flow;
 use super::{AuditError, Audited, Subject, make_folder};
 use crate::artifact::{Artifact, ArtifactName};
 use crate::digest::Algorithm;
-use crate::environment::debian::{acquire, acquire_published};
+use crate::environment::debian::{acquire, acquire_published, acquire_runtime};
 use crate::environment::lock::{Lock, LockedPackage, LockedPath};
 use crate::environment::root_fs::RootFs;
+use crate::environment::runtime::RuntimeLock;
 use crate::evaluate::evidence::{Answer, Basis, Check, SourcePath};
 use crate::evaluate::look::{Looker, PresentAttestation};
 use crate::evaluate::probed;
@@ -42,6 +43,8 @@ pub struct Examination<'a> {
     pub repositories: &'a Repositories,
     /// What was found among collected attestations; none where nobody looked.
     pub attestations: Option<&'a [PresentAttestation]>,
+    /// The system in which the release is installed; none where the build's own system has to do.
+    pub runtime: Option<&'a RuntimeLock>,
     /// Bounds on sources.
     pub source_limits: &'a SourceLimits,
 }
@@ -88,7 +91,7 @@ impl Flow<'_> {
                 }
             }
         }
-        let (tested, probed) = self.probe(subject, lock, audited, &probes)?;
+        let (tested, probed) = self.probe(subject, lock, audited, &probes, examination.runtime)?;
         for answer in &probed {
             if let Some((id, _)) = probes.iter().find(|(id, _)| *id == answer.id) {
                 answers.insert(id, answer.clone());
@@ -131,11 +134,12 @@ impl Flow<'_> {
         lock: &Lock,
         audited: &Audited,
         probes: &[(&str, &Probe)],
+        runtime: Option<&RuntimeLock>,
     ) -> Result<(Tested, Vec<Answer>), AuditError> {
         let version = upstream(&subject.release.version);
         let installed = match probes.is_empty() {
             true => Err("no check here needs a program".to_owned()),
-            false => self.install(subject, lock, audited)?,
+            false => self.install(subject, lock, audited, runtime)?,
         };
         let Installed { root, tested } = match installed {
             Ok(installed) => installed,
@@ -181,10 +185,8 @@ impl Flow<'_> {
         subject: &Subject<'_>,
         lock: &Lock,
         audited: &Audited,
+        runtime: Option<&RuntimeLock>,
     ) -> Result<Result<Installed, String>, AuditError> {
-        let Offered::All(objects) = acquire(&self.archives.access, lock)? else {
-            return Ok(Err("packages of the environment are no longer offered".to_owned()));
-        };
         let (artifacts, ours) = match self.rebuilt(audited)? {
             Ok(rebuilt) => (rebuilt, Ok(())),
             Err(reason) => match acquire_published(&self.archives.access, lock)? {
@@ -200,18 +202,33 @@ impl Flow<'_> {
                 }
             },
         };
-        let mut packages: Vec<(LockedPackage, PathBuf)> =
-            lock.packages.iter().cloned().zip(objects.into_iter().map(|o| o.path)).collect();
-        let mut first = None;
+        let mut own: Vec<(LockedPackage, PathBuf)> = Vec::new();
         for artifact in &artifacts {
-            let Some(package) = package(artifact, &subject.release.version) else { continue };
-            first.get_or_insert((artifact.name.to_string(), package.file.digest.clone()));
-            packages.retain(|(p, _)| p.name != package.name);
-            packages.push((package, artifact.path.clone().into()));
+            let package = package(artifact, &subject.release.version);
+            // What the release's system does not name is not needed to run it.
+            if let Some(package) = package.filter(|p| runtime.is_none_or(|lock| lock.own.contains(&p.name))) {
+                own.push((package, artifact.path.clone().into()));
+            }
         }
-        let Some((artifact, digest)) = first else {
+        let Some((first, _)) = own.first() else {
             return Ok(Err("no artifact is a package that can be installed".to_owned()));
         };
+        let (artifact, digest) = (first.file.path.clone(), first.file.digest.clone());
+        let taken: Vec<&str> = own.iter().map(|(package, _)| package.name.as_str()).collect();
+        let (system, offered): (Vec<LockedPackage>, Offered) = match runtime {
+            Some(runtime) => (
+                runtime.without(&taken).cloned().collect(),
+                acquire_runtime(&self.archives.access, runtime, &taken)?,
+            ),
+            None => (lock.packages.clone(), acquire(&self.archives.access, lock)?),
+        };
+        let Offered::All(objects) = offered else {
+            return Ok(Err("packages that it needs to run are no longer offered".to_owned()));
+        };
+        let mut packages: Vec<(LockedPackage, PathBuf)> =
+            system.into_iter().zip(objects.into_iter().map(|o| o.path)).collect();
+        packages.retain(|(package, _)| !taken.contains(&package.name.as_str()));
+        packages.extend(own.iter().cloned());
         let tested = match ours {
             Ok(()) => {
                 let identical = outcome(&audited.evidence) == Outcome::Identical;

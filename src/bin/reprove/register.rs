@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use reprove::audit::{Audited, Auditor, Examination, Question, Subject};
 use reprove::deployment::Judgement;
 use reprove::digest::DigestSet;
+use reprove::environment::runtime::RuntimeLock;
 use reprove::evaluate::control::Controls;
 use reprove::evaluate::definition::DefinitionError;
 use reprove::evaluate::evidence::{Answer, Check};
@@ -260,6 +261,7 @@ impl Desk {
         auditor: &Auditor<'_>,
         subject: &Subject<'_>,
         audited: &Audited,
+        runtime: Option<&RuntimeLock>,
     ) -> Examined {
         let component = subject.release.component.as_str();
         let questions = self.asked(component);
@@ -271,6 +273,7 @@ impl Desk {
             questions: &questions,
             repositories: &self.repositories,
             attestations: attested.as_deref(),
+            runtime,
             source_limits: &SourceLimits::DEFAULT,
         };
         let (tested, answers, mut failure) = match auditor.examine(subject, audited, &examination) {

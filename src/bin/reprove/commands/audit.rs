@@ -10,7 +10,8 @@ use reprove::audit::{Archives, AuditError, Audited, Auditor, Ground, Locked, Opt
 use reprove::component::{ChannelName, Component, Release};
 use reprove::digest::Digest;
 use reprove::environment::debian::{ResolveRequest, resolve};
-use reprove::environment::lock::{self, Lock};
+use reprove::environment::lock::{self, Lock, LockError};
+use reprove::environment::runtime::RuntimeLock;
 use reprove::event::{Event, Stage};
 use reprove::limits::rebuild::RebuildLimits;
 use reprove::limits::report::ReportLimits;
@@ -385,11 +386,18 @@ impl Audit {
         desk: &mut Desk,
     ) -> Result<(Audited, Option<Examined>), Failure> {
         let (audited, lock, path) = self.rebuilt(args, setting, component, release)?;
-        let found = desk.is_about(&component.name).then(|| {
-            let subject = subject(args, component, release, &lock, &path);
-            desk.examine(&setting.auditor(), &subject, &audited)
-        });
-        Ok((audited, found))
+        if !desk.is_about(&component.name) {
+            return Ok((audited, None));
+        }
+        // A release without a lock of what it needs to run is installed where it was built.
+        let runtime = match RuntimeLock::of_release(component, release) {
+            Ok(lock) => Some(lock),
+            Err(LockError::MissingRuntime { .. }) => None,
+            Err(error) => return Err(Failure::new(error, Exit::Usage)),
+        };
+        let subject = subject(args, component, release, &lock, &path);
+        let examined = desk.examine(&setting.auditor(), &subject, &audited, runtime.as_ref());
+        Ok((audited, Some(examined)))
     }
 
     /// Rebuilds and compares; gives the lock that it was done with.
