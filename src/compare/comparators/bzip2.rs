@@ -29,7 +29,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         Ok(blob.exact(3, 1)?.first().copied().map_or('?', char::from))
     };
     let (a, b) = (level(pair.a)?, level(pair.b)?);
-    if a != b || (outcome.equal && outcome.a.trailing_zeros == outcome.b.trailing_zeros) {
+    if a != b || (outcome.equal && outcome.same_tail()) {
         let text = |level: char, blob: &Blob| format!("level {level}, {} bytes compressed", blob.len());
         walk.add(Difference::exact(pair.path, Cause::Bzip2Level).values(text(a, pair.a), text(b, pair.b)));
     }

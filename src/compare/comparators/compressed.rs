@@ -14,12 +14,22 @@ use crate::archive::compression::Compression;
 use crate::archive::tar::looks_like;
 
 /// What decoding told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     /// Whether the decoded bytes are equal.
     pub(crate) equal: bool,
+    /// Whether both sides were read to their ends.
+    pub(crate) whole: bool,
     pub(crate) a: StreamEnd,
     pub(crate) b: StreamEnd,
+}
+
+impl Outcome {
+    /// Whether nothing but the compressed data itself can differ.
+    pub(crate) fn same_tail(&self) -> bool {
+        let tail = |end: &StreamEnd| (end.trailing_zeros, end.trailing_other);
+        tail(&self.a) == tail(&self.b)
+    }
 }
 
 /// Decodes both sides and compares what comes out.
@@ -61,7 +71,8 @@ pub(crate) fn content(
     };
     drain(&mut a).on(Side::Published)?;
     drain(&mut b).on(Side::Rebuilt)?;
-    Ok(Outcome { equal, a: a.end(), b: b.end() })
+    let whole = walk.stops.len() == before.1;
+    Ok(Outcome { equal, whole, a: a.end(), b: b.end() })
 }
 
 /// Whether a package has kept members back whose difference it will report itself.
@@ -142,7 +153,10 @@ fn inner_name(name: &[u8]) -> &[u8] {
 
 /// Reports what follows the last frame. Only zero bytes may ever be set aside.
 pub(crate) fn trailing(walk: &mut Walk<'_>, pair: Pair<'_>, outcome: &Outcome) -> Result<(), Stop> {
-    let (a, b) = (outcome.a, outcome.b);
+    if !outcome.whole {
+        return Ok(());
+    }
+    let (a, b) = (&outcome.a, &outcome.b);
     if a.trailing_other == 0 && b.trailing_other == 0 {
         if a.trailing_zeros != b.trailing_zeros {
             let text = |n: u64| format!("{n} zero bytes after the end");

@@ -1,5 +1,7 @@
 //! gzip (RFC 1952): the header's fields, members, level.
 
+use std::collections::BTreeSet;
+
 use super::super::blob::Blob;
 use super::super::cause::Cause;
 use super::super::decode::StreamEnd;
@@ -70,47 +72,84 @@ fn header(blob: &Blob) -> Result<Header, Stop> {
 
 fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let outcome = compressed::content(walk, pair, (Compression::Gzip, Compression::Gzip))?;
-    compressed::trailing(walk, pair, &outcome)?;
-    let (a, b) = (header(pair.a)?, header(pair.b)?);
-    let mut field = |cause: Cause, x: &[u8], y: &[u8]| {
-        if x != y {
-            walk.add(Difference::exact(pair.path, cause).values(x, y));
-        }
-    };
-    let number = |n: u32| n.to_string().into_bytes();
-    field(Cause::GzipMtime, &number(a.mtime), &number(b.mtime));
-    field(Cause::GzipName, &a.name, &b.name);
-    field(Cause::GzipComment, &a.comment, &b.comment);
-    field(Cause::GzipOs, &number(a.os.into()), &number(b.os.into()));
-    field(Cause::GzipExtra, &a.extra, &b.extra);
-    // FTEXT and FHCRC have no field of their own.
-    field(Cause::GzipExtra, &number((a.flags & 3).into()), &number((b.flags & 3).into()));
-    let level = |n: u8| match n {
-        2 => "best".to_owned(),
-        4 => "fastest".to_owned(),
-        n => format!("extra flags {n}"),
-    };
-    if outcome.a.frames != outcome.b.frames {
-        field(
-            Cause::GzipMembers,
-            outcome.a.frames.to_string().as_bytes(),
-            outcome.b.frames.to_string().as_bytes(),
-        );
+    describe(walk, pair, &outcome)
+}
+
+/// Names what differs in the compression itself, member by member where there are equally many.
+pub(crate) fn describe(walk: &mut Walk<'_>, pair: Pair<'_>, outcome: &Outcome) -> Result<(), Stop> {
+    compressed::trailing(walk, pair, outcome)?;
+    if !outcome.whole {
         return Ok(());
     }
-    if a.level != b.level {
-        field(Cause::GzipLevel, level(a.level).as_bytes(), level(b.level).as_bytes());
-    } else if outcome.equal && bodies_differ(pair, &a, &b, &outcome)? {
-        let size = |blob: &Blob| format!("{} bytes compressed", blob.len());
-        field(Cause::GzipLevel, size(pair.a).as_bytes(), size(pair.b).as_bytes());
+    if outcome.a.frames != outcome.b.frames {
+        let text = |n: u64| format!("{n} members");
+        walk.add(
+            Difference::exact(pair.path, Cause::GzipMembers)
+                .values(text(outcome.a.frames), text(outcome.b.frames)),
+        );
+        let (a, b) = (header(pair.a)?, header(pair.b)?);
+        fields(walk, pair, (&a, &b), None, &mut BTreeSet::new());
+        return Ok(());
+    }
+    let mut seen = BTreeSet::new();
+    let many = outcome.a.frames > 1;
+    for (i, (x, y)) in outcome.a.starts.iter().zip(&outcome.b.starts).enumerate() {
+        let part = |blob: &Blob, end: &StreamEnd, from: u64| {
+            let last = blob.len().saturating_sub(end.trailing_zeros + end.trailing_other);
+            let to = end.starts.get(i + 1).copied().unwrap_or(last);
+            blob.slice(from, to.saturating_sub(from))
+        };
+        let (left, right) = (part(pair.a, &outcome.a, *x), part(pair.b, &outcome.b, *y));
+        if left.equal(&right)? {
+            continue;
+        }
+        let (a, b) = (header(&left)?, header(&right)?);
+        let member = many.then(|| format!("member {}", i + 1));
+        fields(walk, pair, (&a, &b), member.as_deref(), &mut seen);
+        let body = |blob: &Blob, header: &Header| blob.slice(header.len as u64, u64::MAX);
+        let repacked = outcome.equal && !body(&left, &a).equal(&body(&right, &b))?;
+        if (a.level != b.level || repacked) && seen.insert(Cause::GzipLevel) {
+            let text = |header: &Header, blob: &Blob| {
+                let level = match header.level {
+                    0 => "default".to_owned(),
+                    2 => "best".to_owned(),
+                    4 => "fastest".to_owned(),
+                    n => format!("extra flags {n}"),
+                };
+                format!("level {level}, {} bytes compressed", blob.len())
+            };
+            let difference = Difference::exact(pair.path, Cause::GzipLevel);
+            walk.add(difference.values(text(&a, &left), text(&b, &right)));
+        }
     }
     Ok(())
 }
 
-fn bodies_differ(pair: Pair<'_>, a: &Header, b: &Header, outcome: &Outcome) -> Result<bool, Stop> {
-    let body = |blob: &Blob, header: &Header, end: StreamEnd| {
-        let after = header.len as u64 + end.trailing_zeros + end.trailing_other;
-        blob.slice(header.len as u64, blob.len().saturating_sub(after))
-    };
-    Ok(!body(pair.a, a, outcome.a).equal(&body(pair.b, b, outcome.b))?)
+/// Compares two headers; each cause is named once for a file.
+fn fields(
+    walk: &mut Walk<'_>,
+    pair: Pair<'_>,
+    (a, b): (&Header, &Header),
+    member: Option<&str>,
+    seen: &mut BTreeSet<Cause>,
+) {
+    let number = |n: u32| n.to_string().into_bytes();
+    // FTEXT and FHCRC have no field of their own.
+    let flags = |header: &Header| number((header.flags & 3).into());
+    for (cause, x, y) in [
+        (Cause::GzipMtime, number(a.mtime), number(b.mtime)),
+        (Cause::GzipName, a.name.clone(), b.name.clone()),
+        (Cause::GzipComment, a.comment.clone(), b.comment.clone()),
+        (Cause::GzipOs, number(a.os.into()), number(b.os.into())),
+        (Cause::GzipExtra, a.extra.clone(), b.extra.clone()),
+        (Cause::GzipExtra, flags(a), flags(b)),
+    ] {
+        if x != y && seen.insert(cause) {
+            let mut difference = Difference::exact(pair.path, cause).values(&x, &y);
+            if let Some(member) = member {
+                difference = difference.field(member);
+            }
+            walk.add(difference);
+        }
+    }
 }

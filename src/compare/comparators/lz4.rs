@@ -26,7 +26,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
             if head.first().is_some_and(|f| f & 0x20 != 0) { "independent" } else { "linked" }
         ))
     };
-    if outcome.equal && outcome.a.trailing_zeros == outcome.b.trailing_zeros {
+    if outcome.equal && outcome.same_tail() {
         walk.add(Difference::exact(pair.path, Cause::Lz4Frame).values(frame(pair.a)?, frame(pair.b)?));
     }
     Ok(())

@@ -18,6 +18,9 @@ fn recognise(probe: &Probe<'_>) -> bool {
 fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let outcome = compressed::content(walk, pair, (Compression::Xz, Compression::Xz))?;
     compressed::trailing(walk, pair, &outcome)?;
+    if !outcome.whole {
+        return Ok(());
+    }
     let check =
         |blob: &Blob| -> Result<u8, Stop> { Ok(blob.exact(7, 1)?.first().copied().unwrap_or(0) & 15) };
     let (check_a, check_b) = (check(pair.a)?, check(pair.b)?);
@@ -45,7 +48,6 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
             Difference::exact(pair.path, Cause::XzBlocks)
                 .values(text(&layout_a, outcome.a.frames), text(&layout_b, outcome.b.frames)),
         );
-        return Ok(());
     }
     // The filters with their dictionary size, without the sizes that a threaded encoder adds.
     let filters = |blob: &Blob| -> Result<Vec<u8>, Stop> {
@@ -67,9 +69,11 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         Ok(filters)
     };
     let (filters_a, filters_b) = (filters(pair.a)?, filters(pair.b)?);
-    let bytes_differ =
-        outcome.equal && check_a == check_b && outcome.a.trailing_zeros == outcome.b.trailing_zeros;
-    if filters_a != filters_b || bytes_differ || (outcome.equal && sizes_differ(&layout_a, &layout_b)) {
+    let bytes_differ = outcome.equal && check_a == check_b && same_cuts && outcome.same_tail();
+    if filters_a != filters_b
+        || bytes_differ
+        || (outcome.equal && same_cuts && sizes_differ(&layout_a, &layout_b))
+    {
         let size = |blob: &Blob, filters: &[u8]| {
             format!("{} bytes compressed, filters {}", blob.len(), hex::encode(filters))
         };

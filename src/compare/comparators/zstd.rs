@@ -17,6 +17,9 @@ fn recognise(probe: &Probe<'_>) -> bool {
 fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let outcome = compressed::content(walk, pair, (Compression::Zstd, Compression::Zstd))?;
     compressed::trailing(walk, pair, &outcome)?;
+    if !outcome.whole {
+        return Ok(());
+    }
     let frame = |blob: &Blob| -> Result<(String, u8), Stop> {
         let head = blob.exact(4, 2)?;
         let (descriptor, window) = (head.first().copied().unwrap_or(0), head.get(1).copied().unwrap_or(0));
@@ -42,7 +45,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         walk.add(Difference::exact(pair.path, Cause::ZstdFrame).values(&frame_a, &frame_b));
         named = !payload_differs(pair)?;
     }
-    if outcome.equal && !named && (outcome.a.trailing_zeros == outcome.b.trailing_zeros) {
+    if outcome.equal && !named && outcome.same_tail() {
         let text = |blob: &Blob, window: u8| format!("{} bytes compressed, window {window}", blob.len());
         walk.add(
             Difference::exact(pair.path, Cause::ZstdLevel)
