@@ -50,6 +50,7 @@ pub struct CpioReader<R> {
     ended: bool,
     /// Zero bytes after the trailer, and others after them.
     trailing: (u64, u64),
+    offset: u64,
 }
 
 /// Whether bytes begin with a cpio header.
@@ -65,12 +66,17 @@ pub fn looks_like(head: &[u8]) -> bool {
 impl<R: Read> CpioReader<R> {
     /// Begins at the first header.
     pub fn new(inner: R, limits: &ArchiveLimits) -> Self {
-        Self { inner, limits: *limits, left: 0, padding: 0, ended: false, trailing: (0, 0) }
+        Self { inner, limits: *limits, left: 0, padding: 0, ended: false, trailing: (0, 0), offset: 0 }
     }
 
     /// Zero bytes after the end, and what follows them, once the end was reached.
     pub const fn trailing(&self) -> (u64, u64) {
         self.trailing
+    }
+
+    /// Length of what was read so far; of the whole stream once the end was reached.
+    pub const fn length(&self) -> u64 {
+        self.offset
     }
 
     /// The next member, or `None` at the trailer. What is left of a body is skipped.
@@ -167,6 +173,7 @@ impl<R: Read> CpioReader<R> {
                 Ok(0) => return Err(truncated("a member's body")),
                 Ok(n) => {
                     self.left -= n as u64;
+                    self.offset += n as u64;
                     return Ok(n);
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
@@ -185,6 +192,7 @@ impl<R: Read> CpioReader<R> {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(source) => return Err(ArchiveError::Read { format: FORMAT, source }),
             };
+            self.offset += n as u64;
             let part = buffer.get(..n).unwrap_or_default();
             let zeros = if self.trailing.1 > 0 { 0 } else { part.iter().take_while(|b| **b == 0).count() };
             self.trailing.0 += zeros as u64;
@@ -196,7 +204,9 @@ impl<R: Read> CpioReader<R> {
         self.inner.read_exact(buffer).map_err(|source| match source.kind() {
             std::io::ErrorKind::UnexpectedEof => truncated(what),
             _ => ArchiveError::Read { format: FORMAT, source },
-        })
+        })?;
+        self.offset += buffer.len() as u64;
+        Ok(())
     }
 }
 

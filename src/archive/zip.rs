@@ -17,6 +17,23 @@ pub trait ReadAt {
     fn bytes_at(&self, at: u64, len: usize) -> Result<Vec<u8>, ArchiveError>;
 }
 
+impl ReadAt for std::fs::File {
+    fn len_bytes(&self) -> u64 {
+        self.metadata().map_or(0, |meta| meta.len())
+    }
+
+    fn bytes_at(&self, at: u64, len: usize) -> Result<Vec<u8>, ArchiveError> {
+        use std::os::unix::fs::FileExt as _;
+        if at.checked_add(len as u64).is_none_or(|end| end > self.len_bytes()) {
+            let detail = format!("{len} bytes at offset {at} are past the end");
+            return Err(ArchiveError::Truncated { format: FORMAT, detail });
+        }
+        let mut bytes = vec![0; len];
+        self.read_exact_at(&mut bytes, at).map_err(|source| ArchiveError::Read { format: FORMAT, source })?;
+        Ok(bytes)
+    }
+}
+
 /// One member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZipEntry {
@@ -71,6 +88,8 @@ pub struct Zip {
     pub gaps: Vec<(u64, u64)>,
     /// Two members share bytes.
     pub overlapping: bool,
+    /// Where the end record with its comment ends: what follows belongs to nobody.
+    pub end: u64,
 }
 
 /// The end record's fixed length.
@@ -93,11 +112,17 @@ pub fn read(file: &impl ReadAt, limits: &ArchiveLimits) -> Result<Zip, ArchiveEr
     let tail_len = size.min(END_BYTES + COMMENT_BYTES_MAX);
     let tail_at = size - tail_len;
     let tail = file.bytes_at(tail_at, usize::try_from(tail_len).unwrap_or(0))?;
-    let found = (0..=tail.len().saturating_sub(22)).rev().find(|at| {
-        tail.get(*at..).is_some_and(|t| {
-            t.starts_with(b"PK\x05\x06") && le16(t, 20).is_some_and(|n| t.len() == 22 + usize::from(n))
+    // A record whose comment ends the file is the one that every reader takes; failing that, the last
+    // one that fits, and something follows the archive.
+    let record = |exact: bool| {
+        (0..=tail.len().saturating_sub(22)).rev().find(|at| {
+            tail.get(*at..).filter(|t| t.starts_with(b"PK\x05\x06")).is_some_and(|t| {
+                let length = le16(t, 20).map(|n| 22 + usize::from(n));
+                length.is_some_and(|n| if exact { t.len() == n } else { t.len() > n })
+            })
         })
-    });
+    };
+    let found = record(true).or_else(|| record(false));
     let Some(found) = found else {
         return Err(ArchiveError::Truncated { format: FORMAT, detail: "there is no end record".into() });
     };
@@ -131,9 +156,10 @@ pub fn read(file: &impl ReadAt, limits: &ArchiveLimits) -> Result<Zip, ArchiveEr
         .ok_or_else(|| malformed("the central directory lies past its end"))?;
     let mut zip = Zip {
         entries: Vec::new(),
-        comment: end.get(22..).unwrap_or_default().to_vec(),
+        comment: end.get(22..22 + usize::from(le16(end, 20).unwrap_or(0))).unwrap_or_default().to_vec(),
         gaps: Vec::new(),
         overlapping: false,
+        end: end_at + 22 + u64::from(le16(end, 20).unwrap_or(0)),
     };
     let mut at = directory_at + shift;
     for _ in 0..count {
@@ -147,7 +173,7 @@ pub fn read(file: &impl ReadAt, limits: &ArchiveLimits) -> Result<Zip, ArchiveEr
     }
     let mut ranges: Vec<(u64, u64)> = zip.entries.iter().map(|e| (e.offset, e.end)).collect();
     ranges.push((directory_at + shift, at));
-    ranges.push((directory_end, size));
+    ranges.push((directory_end, zip.end));
     ranges.sort_unstable();
     let mut reached = 0;
     for (from, to) in ranges {

@@ -20,6 +20,8 @@ pub(crate) struct Blob {
     source: Source,
     start: u64,
     len: u64,
+    /// SHA-256 of the range, where it was taken while the bytes came by.
+    sha256: Option<[u8; 32]>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,13 +79,19 @@ impl Blob {
     /// An opened regular file.
     pub(crate) fn file(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
-        Ok(Self { source: Source::File(Arc::new(Held { file, scratch: None })), start: 0, len })
+        Ok(Self::file_of(file, len))
+    }
+
+    /// An opened regular file whose length is known already; one that has shrunk since reads short.
+    pub(crate) fn file_of(file: File, len: u64) -> Self {
+        let source = Source::File(Arc::new(Held { file, scratch: None }));
+        Self { source, start: 0, len, sha256: None }
     }
 
     /// Bytes in memory.
     pub(crate) fn memory(bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
-        Self { source: Source::Memory(Arc::new(bytes)), start: 0, len }
+        Self { source: Source::Memory(Arc::new(bytes)), start: 0, len, sha256: None }
     }
 
     pub(crate) const fn len(&self) -> u64 {
@@ -92,7 +100,7 @@ impl Blob {
 
     /// A part of an unlinked temporary file.
     pub(crate) fn scratch(file: &Arc<ScratchFile>, start: u64, len: u64) -> Self {
-        Self { source: Source::Scratch(Arc::clone(file)), start, len }
+        Self { source: Source::Scratch(Arc::clone(file)), start, len, sha256: None }
     }
 
     /// How much memory its bytes take.
@@ -110,6 +118,7 @@ impl Blob {
             source: self.source.clone(),
             start: self.start.saturating_add(from),
             len: len.min(self.len - from),
+            sha256: None,
         }
     }
 
@@ -221,8 +230,22 @@ impl Blob {
         Ok(true)
     }
 
+    /// Keeps the digest that was taken while the bytes came by.
+    pub(crate) const fn with_sha256(mut self, sha256: [u8; 32]) -> Self {
+        self.sha256 = Some(sha256);
+        self
+    }
+
+    /// SHA-256, if it is known already.
+    pub(crate) fn known_sha256(&self) -> Option<Digest> {
+        self.sha256.and_then(|bytes| Digest::from_bytes(Algorithm::Sha256, &bytes).ok())
+    }
+
     /// SHA-256.
     pub(crate) fn sha256(&self) -> io::Result<Digest> {
+        if let Some(known) = self.known_sha256() {
+            return Ok(known);
+        }
         let mut hasher = Hasher::new(Algorithm::Sha256);
         self.each_chunk(|chunk| hasher.update(chunk))?;
         Ok(hasher.finish())
@@ -389,7 +412,8 @@ impl Spool {
             None => Blob::memory(std::mem::take(&mut self.memory)),
             Some(file) => {
                 let scratch = Some((Arc::clone(&self.budget), std::mem::take(&mut self.taken)));
-                Blob { source: Source::File(Arc::new(Held { file, scratch })), start: 0, len: self.len }
+                let source = Source::File(Arc::new(Held { file, scratch }));
+                Blob { source, start: 0, len: self.len, sha256: None }
             }
         }
     }

@@ -54,6 +54,11 @@ pub(crate) trait Handler<M> {
         walk.differing(pair);
     }
 
+    /// Whether a body is wanted even where both sides are equal.
+    fn keep(&self, _name: &[u8], _meta: &M) -> bool {
+        false
+    }
+
     /// Whether two members of one name can be compared by body at all (a file with a file).
     fn comparable(&self, _a: &M, _b: &M) -> bool {
         true
@@ -102,6 +107,7 @@ struct Lane<'m, S: Members> {
     ended: bool,
     failed: bool,
     digests: Digests,
+    buffer: Vec<u8>,
 }
 
 impl<'m, S: Members> Lane<'m, S> {
@@ -115,6 +121,7 @@ impl<'m, S: Members> Lane<'m, S> {
             ended: false,
             failed: false,
             digests: HashMap::new(),
+            buffer: Vec::new(),
         }
     }
 
@@ -154,17 +161,18 @@ impl<'m, S: Members> Lane<'m, S> {
             Body::Stream => {
                 let mut spool = Spool::new(&walk.budget, &walk.scratch);
                 let mut hasher = Hasher::new(Algorithm::Sha256);
-                let mut buffer = vec![0; CHUNK];
+                self.buffer.resize(CHUNK, 0);
                 loop {
-                    let n = self.source.read(&mut buffer)?;
+                    let n = self.source.read(&mut self.buffer)?;
                     if n == 0 {
                         break;
                     }
-                    let part = buffer.get(..n).unwrap_or_default();
+                    let part = self.buffer.get(..n).unwrap_or_default();
                     hasher.update(part);
                     spool.push(part)?;
                 }
-                (Some(array(&hasher.finish())), Some(spool.finish()))
+                let digest = array(&hasher.finish());
+                (Some(digest), Some(spool.finish().with_sha256(digest)))
             }
         };
         if let Some(sha256) = sha256 {
@@ -321,11 +329,12 @@ fn lockstep<S: Members, H: Handler<S::Meta>>(
                 let digest = array(&hash_a.finish());
                 a.digests.insert(x.name.clone(), digest);
                 b.digests.insert(y.name.clone(), digest);
+                let kept = handler.keep(&x.name, &x.meta).then(|| spool_a.finish().with_sha256(digest));
                 let found = |m: Member<S::Meta>| Found {
                     name: m.name,
                     meta: m.meta,
                     sha256: Some(digest),
-                    blob: None,
+                    blob: kept.clone(),
                 };
                 return Ok((found(x), found(y)));
             }
@@ -361,8 +370,18 @@ fn lockstep<S: Members, H: Handler<S::Meta>>(
         a.digests.insert(x.name.clone(), digest_a);
         b.digests.insert(y.name.clone(), digest_b);
         return Ok((
-            Found { name: x.name, meta: x.meta, sha256: Some(digest_a), blob: Some(spool_a.finish()) },
-            Found { name: y.name, meta: y.meta, sha256: Some(digest_b), blob: Some(spool_b.finish()) },
+            Found {
+                name: x.name,
+                meta: x.meta,
+                sha256: Some(digest_a),
+                blob: Some(spool_a.finish().with_sha256(digest_a)),
+            },
+            Found {
+                name: y.name,
+                meta: y.meta,
+                sha256: Some(digest_b),
+                blob: Some(spool_b.finish().with_sha256(digest_b)),
+            },
         ));
     }
 }

@@ -7,11 +7,13 @@ use std::io::Read;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rawzip::{CompressionMethod, ZipArchive};
 use serde::{Deserialize, Serialize};
 
+use crate::archive::ArchiveError;
 use crate::archive::compression::Bounded;
+use crate::archive::zip::{self, ZipEntry};
 use crate::digest::{Algorithm, hash_reader};
+use crate::limits::archive::ArchiveLimits;
 use crate::limits::observe::ObserveLimits;
 use crate::observe::ObserveError;
 
@@ -90,44 +92,83 @@ fn malformed(what: impl std::fmt::Display) -> ObserveError {
     ObserveError::Wheel { what: what.to_string() }
 }
 
+/// The compressed bytes of one member.
+struct Packed<'f> {
+    file: &'f File,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Packed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        use std::os::unix::fs::FileExt as _;
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let n = self.file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.at)?;
+        (self.at, self.left) = (self.at + n as u64, self.left - n as u64);
+        Ok(n)
+    }
+}
+
+/// Counts and sums what passes.
+struct Summed<R> {
+    inner: R,
+    crc: flate2::Crc,
+    len_bytes: u64,
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.crc.update(buffer.get(..n).unwrap_or_default());
+        self.len_bytes += n as u64;
+        Ok(n)
+    }
+}
+
+/// A DOS time: two-second steps since 1980.
+fn dos_time(time: u32) -> String {
+    let (date, clock) = (time >> 16, time & 0xffff);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+        1980 + (date >> 9),
+        date >> 5 & 15,
+        date & 31,
+        clock >> 11,
+        clock >> 5 & 63,
+        (clock & 31) * 2
+    )
+}
+
 /// Reads a wheel; `None` where the zip holds no `.dist-info/WHEEL`.
 pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, ObserveError> {
-    let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
-    let archive = ZipArchive::from_file(file, &mut buffer).map_err(malformed)?;
-    let mut listed = Vec::new();
-    let mut zip = ZipFacts { sorted: true, ..ZipFacts::default() };
-    let mut entries = archive.entries(&mut buffer);
-    while let Some(entry) = entries.next_entry().map_err(malformed)? {
-        if listed.len() >= limits.wheel_members_max {
-            return Err(ObserveError::Limit {
-                limit: "wheel_members_max",
-                max: limits.wheel_members_max as u64,
-            });
+    let bounds = ArchiveLimits { members_max: limits.wheel_members_max as u64, ..ArchiveLimits::DEFAULT };
+    let archive = zip::read(&file, &bounds).map_err(|error| match error {
+        ArchiveError::Limit { limit: "members_max", max, .. } => {
+            ObserveError::Limit { limit: "wheel_members_max", max }
         }
-        let name = std::str::from_utf8(entry.file_path().as_bytes())
+        other => malformed(other),
+    })?;
+    if archive.overlapping {
+        return Err(malformed("two members share bytes"));
+    }
+    let mut facts = ZipFacts { sorted: true, members: archive.entries.len(), ..ZipFacts::default() };
+    let mut listed: Vec<(String, &ZipEntry)> = Vec::new();
+    for entry in &archive.entries {
+        let name = std::str::from_utf8(&entry.name)
             .map_err(|_| malformed("a member's name is not UTF-8"))?
             .to_owned();
-        let time = entry.last_modified_dos();
-        *zip.times
-            .entry(format!(
-                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-                time.year(),
-                time.month(),
-                time.day(),
-                time.hour(),
-                time.minute(),
-                time.second()
-            ))
-            .or_default() += 1;
-        *zip.methods.entry(entry.compression_method().as_u16()).or_default() += 1;
-        *zip.made_by.entry(entry.version_made_by().as_u16()).or_default() += 1;
-        *zip.modes.entry(format!("{:o}", entry.external_attributes() >> 16)).or_default() += 1;
-        if listed.last().is_some_and(|(last, ..): &(String, _, _, _)| *last > name) {
-            zip.sorted = false;
+        if entry.local_name != entry.name {
+            return Err(malformed(format!("`{}` has another name beside its bytes", name.escape_debug())));
         }
-        listed.push((name, entry.wayfinder(), entry.compression_method(), entry.is_dir()));
+        *facts.times.entry(dos_time(entry.time.0)).or_default() += 1;
+        *facts.methods.entry(entry.method).or_default() += 1;
+        *facts.made_by.entry(entry.made_by).or_default() += 1;
+        *facts.modes.entry(format!("{:o}", entry.external >> 16)).or_default() += 1;
+        if listed.last().is_some_and(|(last, _)| *last > name) {
+            facts.sorted = false;
+        }
+        listed.push((name, entry));
     }
-    zip.members = listed.len();
     let Some(dist_info) = listed.iter().find_map(|(name, ..)| {
         name.strip_suffix("/WHEEL")
             .filter(|d| d.ends_with(".dist-info") && !d.contains('/'))
@@ -139,26 +180,26 @@ pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, Observe
     let mut seen = BTreeSet::new();
     let mut left = limits.wheel_expanded_bytes_max;
     let (mut wheel_text, mut record_text) = (None, None);
-    for (name, wayfinder, method, is_dir) in listed {
-        if is_dir {
+    for (name, entry) in listed {
+        if name.ends_with('/') {
             continue;
         }
         if !seen.insert(name.clone()) {
             return Err(malformed(format!("two members are named `{}`", name.escape_debug())));
         }
-        let entry = archive.get_entry(wayfinder).map_err(malformed)?;
-        let decoder: Box<dyn Read> = match method {
-            CompressionMethod::STORE => Box::new(entry.reader()),
-            CompressionMethod::DEFLATE => Box::new(flate2::read::DeflateDecoder::new(entry.reader())),
+        if entry.local_sums != (entry.crc32, entry.packed_bytes, entry.len_bytes) {
+            return Err(malformed(format!("`{}` has two sizes or sums", name.escape_debug())));
+        }
+        let packed = Packed { file: &file, at: entry.data_at, left: entry.packed_bytes };
+        let decoder: Box<dyn Read> = match entry.method {
+            0 => Box::new(packed),
+            8 => Box::new(flate2::read::DeflateDecoder::new(packed)),
             other => {
-                return Err(malformed(format!(
-                    "compression method {} of `{}`",
-                    other.as_u16(),
-                    name.escape_debug()
-                )));
+                return Err(malformed(format!("compression method {other} of `{}`", name.escape_debug())));
             }
         };
-        let mut reader = Bounded::new(entry.verifying_reader(decoder), left);
+        let inner = Bounded::new(decoder, left);
+        let mut reader = Summed { inner, crc: flate2::Crc::new(), len_bytes: 0 };
         let small = name == format!("{dist_info}/WHEEL") || name == format!("{dist_info}/RECORD");
         let unreadable = |e: std::io::Error| match e.kind() {
             std::io::ErrorKind::FileTooLarge => ObserveError::Limit {
@@ -169,12 +210,10 @@ pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, Observe
         };
         let (digest, len_bytes) = if small {
             let mut bytes = Vec::new();
-            reader.take(limits.wheel_metadata_bytes_max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-            if bytes.len() as u64 > limits.wheel_metadata_bytes_max {
-                return Err(ObserveError::Limit {
-                    limit: "wheel_metadata_bytes_max",
-                    max: limits.wheel_metadata_bytes_max,
-                });
+            let most = limits.wheel_metadata_bytes_max;
+            (&mut reader).take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+            if bytes.len() as u64 > most {
+                return Err(ObserveError::Limit { limit: "wheel_metadata_bytes_max", max: most });
             }
             let text = String::from_utf8(bytes).map_err(|_| malformed(format!("`{name}` is not UTF-8")))?;
             let hashed = hash_reader(Algorithm::Sha256, text.as_bytes()).map_err(unreadable)?;
@@ -187,6 +226,9 @@ pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, Observe
         } else {
             hash_reader(Algorithm::Sha256, &mut reader).map_err(unreadable)?
         };
+        if (reader.crc.sum(), reader.len_bytes) != (entry.crc32, entry.len_bytes) {
+            return Err(malformed(format!("`{}` does not fit its CRC or size", name.escape_debug())));
+        }
         left -= len_bytes.min(left);
         let sha256 = digest.as_bytes().try_into().map_err(malformed)?;
         rows.push(Row { name, len_bytes, sha256 });
@@ -203,7 +245,7 @@ pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, Observe
         tags: text.lines().filter_map(|l| l.strip_prefix("Tag:")).map(|v| v.trim().to_owned()).collect(),
         record: check_record(record_text.as_deref().unwrap_or_default(), &dist_info, &rows)?,
         dist_info,
-        zip,
+        zip: facts,
     }))
 }
 
@@ -298,19 +340,37 @@ mod tests {
     use super::*;
 
     fn wheel(members: &[(&str, &[u8])]) -> File {
-        let mut bytes = Vec::new();
-        let mut zip = rawzip::ZipArchiveWriter::new(&mut bytes);
+        let (mut bytes, mut directory) = (Vec::new(), Vec::new());
         for (name, body) in members {
-            let (mut entry, config) =
-                zip.new_file(*name).compression_method(CompressionMethod::DEFLATE).start().unwrap();
-            let encoder = flate2::write::DeflateEncoder::new(&mut entry, flate2::Compression::new(6));
-            let mut writer = config.wrap(encoder);
-            writer.write_all(body).unwrap();
-            let (encoder, descriptor) = writer.finish().unwrap();
-            encoder.finish().unwrap();
-            entry.finish(descriptor).unwrap();
+            let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::new(6));
+            encoder.write_all(body).unwrap();
+            let packed = encoder.finish().unwrap();
+            let mut crc = flate2::Crc::new();
+            crc.update(body);
+            let mut common = Vec::new();
+            for short in [20u16, 0, 8, 0, 0x21] {
+                common.extend(short.to_le_bytes());
+            }
+            for long in [crc.sum(), packed.len() as u32, body.len() as u32, name.len() as u32] {
+                common.extend(long.to_le_bytes());
+            }
+            directory.extend(b"PK\x01\x02\x14\x03");
+            directory.extend(&common);
+            directory.extend([0; 10]);
+            directory.extend((bytes.len() as u32).to_le_bytes());
+            directory.extend(name.as_bytes());
+            bytes.extend(b"PK\x03\x04");
+            bytes.extend(common);
+            bytes.extend(name.as_bytes());
+            bytes.extend(packed);
         }
-        zip.finish().unwrap();
+        let at = bytes.len() as u32;
+        bytes.extend(&directory);
+        bytes.extend(b"PK\x05\x06\0\0\0\0");
+        bytes.extend([(members.len() as u16).to_le_bytes(), (members.len() as u16).to_le_bytes()].concat());
+        bytes.extend((directory.len() as u32).to_le_bytes());
+        bytes.extend(at.to_le_bytes());
+        bytes.extend([0; 2]);
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
         file.rewind().unwrap();
@@ -372,5 +432,12 @@ mod tests {
             Err(ObserveError::Limit { limit: "wheel_expanded_bytes_max", .. })
         ));
         assert!(read(wheel(&[]), &ObserveLimits::DEFAULT).unwrap().is_none());
+        // A body that is not the one its CRC was taken of.
+        let mut damaged = Vec::new();
+        wheel(&[("x-1.dist-info/WHEEL", TEXT)]).read_to_end(&mut damaged).unwrap();
+        *damaged.get_mut(14).unwrap() ^= 1;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&damaged).unwrap();
+        assert!(read(file, &ObserveLimits::DEFAULT).is_err());
     }
 }

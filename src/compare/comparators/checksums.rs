@@ -35,7 +35,7 @@ pub(crate) fn check(
         let wrong = |claims: &Claims, sums: &Option<Sums>| -> Option<String> {
             let (claim, sums) = (claims.get(name)?, sums.as_ref()?);
             (fits(claim, sums) == Some(false))
-                .then(|| format!("listed {claim}, found md5:{} {}", sums.md5, sums.sha256))
+                .then(|| format!("listed {claim}, found {}", same_kind(claim, sums)))
         };
         let (wrong_a, wrong_b) = (wrong(a, sums_a), wrong(b, sums_b));
         if wrong_a.is_some() || wrong_b.is_some() {
@@ -77,10 +77,21 @@ pub(crate) fn parse(text: &[u8]) -> Claims {
     claims
 }
 
-/// Whether a hexadecimal sum of MD5, SHA-256 or SHA-512 length is the member's; `None` for others.
+/// The member's digest of the kind that a claim is of, for people to compare.
+fn same_kind(claim: &str, sums: &Sums) -> String {
+    match claim.len() {
+        32 => sums.md5.clone().unwrap_or_default(),
+        40 => sums.sha1.clone().unwrap_or_default(),
+        128 => sums.sha512.as_ref().map(crate::digest::Digest::to_hex).unwrap_or_default(),
+        _ => sums.sha256.to_hex(),
+    }
+}
+
+/// Whether a hexadecimal sum of MD5, SHA-1, SHA-256 or SHA-512 length is the member's; `None` for others.
 pub(crate) fn hex_fits(claim: &str, sums: &Sums) -> Option<bool> {
     match claim.len() {
-        32 => Some(claim == sums.md5),
+        32 => sums.md5.as_ref().map(|d| claim == d),
+        40 => sums.sha1.as_ref().map(|d| claim == d),
         64 => Some(claim == sums.sha256.to_hex()),
         128 => sums.sha512.as_ref().map(|d| claim == d.to_hex()),
         _ => None,

@@ -44,11 +44,19 @@ pub(crate) fn streams<R: Read>(walk: &mut Walk<'_>, path: &str, a: R, b: R) -> R
                     .values(text(end_a), text(end_b))
                     .note("data after the end of the archive"),
             );
-        } else if end_a.0 != end_b.0 {
+        } else if end_a.0 != end_b.0
+            && !(filled(stream_a.0.length(), end_a) && filled(stream_b.0.length(), end_b))
+        {
             walk.add(Difference::exact(path, Cause::TarPadding).values(text(end_a), text(end_b)));
         }
     }
     Ok(())
+}
+
+/// Whether the archive is filled up to a block of 512 bytes, as cpio and the kernel's tools do, and no
+/// further: then the number of zero bytes follows from the members.
+const fn filled(length: u64, end: (u64, u64)) -> bool {
+    length.is_multiple_of(512) && end.0 < 512
 }
 
 struct Stream<R>(CpioReader<R>);
@@ -78,7 +86,7 @@ const LINK: u64 = 0o120_000;
 
 impl Handler<CpioEntry> for CpioHandler {
     fn comparable(&self, a: &CpioEntry, b: &CpioEntry) -> bool {
-        a.mode & KIND == b.mode & KIND
+        a.mode & KIND == b.mode & KIND && a.mode & KIND != LINK
     }
 
     fn content(&mut self, walk: &mut Walk<'_>, pair: Pair<'_>) {
@@ -92,6 +100,13 @@ impl Handler<CpioEntry> for CpioHandler {
 
     fn meta(&mut self, walk: &mut Walk<'_>, path: &str, a: &Found<CpioEntry>, b: &Found<CpioEntry>) {
         let (found_a, found_b, a, b) = (a, b, &a.meta, &b.meta);
+        if a.mode & KIND == LINK && b.mode & KIND == LINK && found_a.sha256 != found_b.sha256 {
+            let target = |found: &Found<CpioEntry>| {
+                found.blob.as_ref().and_then(|blob| blob.head(4096).ok()).unwrap_or_default()
+            };
+            let difference = Difference::exact(path, Cause::SymlinkTarget);
+            walk.add(difference.values(target(found_a), target(found_b)));
+        }
         if a.raw == b.raw {
             return;
         }
@@ -102,8 +117,6 @@ impl Handler<CpioEntry> for CpioHandler {
         } else if a.mode != b.mode {
             let text = |mode: u64| format!("{:04o}", mode & !KIND);
             walk.add(Difference::exact(path, Cause::FileMode).values(text(a.mode), text(b.mode)));
-        } else if a.mode & KIND == LINK && found_a.sha256 != found_b.sha256 {
-            walk.add(Difference::exact(path, Cause::SymlinkTarget));
         }
         let pair = |x: (u64, u64)| format!("{}:{}", x.0, x.1);
         for (cause, field, x, y) in [
@@ -119,7 +132,7 @@ impl Handler<CpioEntry> for CpioHandler {
                 walk.add(Difference::exact(path, cause).values(x, y).field(field));
             }
         }
-        let content = a.len_bytes != b.len_bytes || a.sum != b.sum;
+        let content = found_a.sha256 != found_b.sha256;
         if before == walk.found() && !content {
             walk.add(
                 Difference::exact(path, Cause::TarFormat).note("the same values are written in another way"),

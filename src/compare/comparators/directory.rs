@@ -2,19 +2,26 @@
 //! a directory on disk say nothing about what was built and are not compared. Links are not followed,
 //! devices and pipes never opened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::super::blob::{Blob, CHUNK};
+use super::super::budget::Budget;
 use super::super::cause::Cause;
 use super::super::error::CompareError;
+use super::super::log::{Sides, Sums};
 use super::super::result::{Difference, Original, Side};
+use super::super::stop::Stop;
 use super::super::walk::{Pair, Walk, escape};
+use super::checksum_list::{self, LIST_BYTES_MAX, Lists, Siblings, is_list};
 use super::oci;
 use crate::digest::{Algorithm, Digest, Hasher};
+
+/// Threads that read files; more would wait for the disk.
+const THREADS_MAX: usize = 8;
 
 /// Permission bits that are compared, with set-user-ID, set-group-ID and the sticky bit.
 const MODE_MASK: u32 = 0o7777;
@@ -23,21 +30,52 @@ type Listing = BTreeMap<Vec<u8>, (PathBuf, Metadata)>;
 
 /// Compares two directories; gives a digest over each side's sorted list of files.
 pub(crate) fn compare(walk: &mut Walk<'_>, a: &Path, b: &Path) -> Result<(Original, Original), CompareError> {
-    let list_a = list(walk, a, Side::Published)?;
-    let list_b = list(walk, b, Side::Rebuilt)?;
+    let budget = &walk.budget;
+    let (list_a, list_b) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| list(budget, b));
+        (list(budget, a), other.join())
+    });
+    let (list_a, stop_a) = list_a?;
+    let (list_b, stop_b) = list_b.map_err(|_| CompareError::Read {
+        path: b.to_owned(),
+        source: std::io::Error::other("the folder could not be walked"),
+    })??;
+    for (stop, side) in [(stop_a, Side::Published), (stop_b, Side::Rebuilt)] {
+        if let Some(stop) = stop {
+            walk.stopped(".", stop, side);
+        }
+    }
     let mut sums = [Hasher::new(Algorithm::Sha256), Hasher::new(Algorithm::Sha256)];
     let mut sizes = [0u64; 2];
     let mut buffers = (vec![0; CHUNK], vec![0; CHUNK]);
     let image_layouts = image(&list_a) && image(&list_b);
+    let mut lists = Lists::new();
+    let mut differ = BTreeSet::new();
     let (mut removed, mut added) = (BTreeMap::new(), BTreeMap::new());
     let mut names: Vec<&Vec<u8>> =
         list_a.keys().chain(list_b.keys().filter(|n| !list_a.contains_key(*n))).collect();
     names.sort();
-    for name in names {
+    let equal = equal_files(&names, &list_a, &list_b);
+    for (name, equal) in names.into_iter().zip(equal) {
+        if let Err(stop) = walk.budget.time() {
+            walk.stopped(".", stop, Side::Both);
+            break;
+        }
         let (entry_a, entry_b) = (list_a.get(name), list_b.get(name));
         let digests = match (entry_a, entry_b) {
             (Some(x), Some(y)) => {
-                let (dx, dy) = both(walk, name, x, y, &mut buffers, image_layouts)?;
+                let listing = !image_layouts
+                    && x.1.is_file()
+                    && y.1.is_file()
+                    && x.1.len().max(y.1.len()) <= LIST_BYTES_MAX
+                    && is_list(name);
+                if listing {
+                    lists.insert(name.clone(), (open(&x.0)?, open(&y.0)?));
+                }
+                let (dx, dy) = both(walk, name, x, y, (&mut buffers, equal), image_layouts || listing)?;
+                if dx != dy {
+                    differ.insert(name.clone());
+                }
                 (Some(dx), Some(dy))
             }
             (x, y) => {
@@ -74,6 +112,10 @@ pub(crate) fn compare(walk: &mut Walk<'_>, a: &Path, b: &Path) -> Result<(Origin
         added.retain(|name, _| !roles_b.contains(name) && !files_b.contains_key(name));
     }
     unmatched(walk, removed, added);
+    let mut beside = Beside { a: &list_a, b: &list_b, differ: &differ };
+    if let Err(stop) = checksum_list::check_all(walk, lists, escape, &mut beside) {
+        walk.stopped(".", stop, Side::Both);
+    }
     let [sum_a, sum_b] = sums;
     let [size_a, size_b] = sizes;
     let original = |path: &Path, sum: Hasher, len_bytes: u64| Original {
@@ -82,6 +124,27 @@ pub(crate) fn compare(walk: &mut Walk<'_>, a: &Path, b: &Path) -> Result<(Origin
         len_bytes,
     };
     Ok((original(a, sum_a, size_a), original(b, sum_b, size_b)))
+}
+
+/// The files of both trees as a list of checksums sees them. A name is looked up among those that were
+/// found, never joined to a path.
+struct Beside<'l> {
+    a: &'l Listing,
+    b: &'l Listing,
+    differ: &'l BTreeSet<Vec<u8>>,
+}
+
+impl Siblings for Beside<'_> {
+    fn look(&self, name: &[u8]) -> (bool, bool, bool) {
+        let there = |list: &Listing| list.get(name).is_some_and(|(_, meta)| meta.is_file());
+        let (a, b) = (there(self.a), there(self.b));
+        (a, b, a != b || self.differ.contains(name))
+    }
+
+    fn sums(&mut self, _walk: &mut Walk<'_>, name: &[u8]) -> Sides<Sums> {
+        let one = |list: &Listing| Sums::of(&open(&list.get(name)?.0).ok()?, true).ok();
+        (one(self.a), one(self.b))
+    }
 }
 
 /// Files of an image layout that are opened at one time.
@@ -116,16 +179,15 @@ fn unmatched(walk: &mut Walk<'_>, removed: BTreeMap<Vec<u8>, Digest>, mut added:
     }
 }
 
-fn list(walk: &mut Walk<'_>, root: &Path, side: Side) -> Result<Listing, CompareError> {
+fn list(budget: &Budget, root: &Path) -> Result<(Listing, Option<Stop>), CompareError> {
     let mut found = Listing::new();
     let mut pending = vec![(root.to_owned(), Vec::new())];
     while let Some((directory, prefix)) = pending.pop() {
         let failed = |source| CompareError::Read { path: directory.clone(), source };
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            if let Err(stop) = walk.budget.member() {
-                walk.stopped(".", stop, side);
-                return Ok(found);
+            if let Err(stop) = budget.member() {
+                return Ok((found, Some(stop)));
             }
             let mut name: Vec<u8> = prefix.clone();
             name.extend_from_slice(entry.file_name().as_bytes());
@@ -139,7 +201,7 @@ fn list(walk: &mut Walk<'_>, root: &Path, side: Side) -> Result<Listing, Compare
             found.insert(name, (entry.path(), meta));
         }
     }
-    Ok(found)
+    Ok((found, None))
 }
 
 fn kind(meta: &Metadata) -> &'static str {
@@ -186,7 +248,7 @@ fn both(
     name: &[u8],
     a: &(PathBuf, Metadata),
     b: &(PathBuf, Metadata),
-    buffers: &mut (Vec<u8>, Vec<u8>),
+    (buffers, equal): (&mut (Vec<u8>, Vec<u8>), Option<Digest>),
     image_layouts: bool,
 ) -> Result<(Digest, Digest), CompareError> {
     let path = || escape(name);
@@ -213,6 +275,9 @@ fn both(
         }
         return Ok((describe(a)?, describe(b)?));
     }
+    if let Some(digest) = equal {
+        return Ok((digest.clone(), digest));
+    }
     let (blob_a, blob_b) = (open(&a.0)?, open(&b.0)?);
     let failed = |source| CompareError::Read { path: a.0.clone(), source };
     if let Some(digest) = equal_digest(&blob_a, &blob_b, buffers).map_err(failed)? {
@@ -223,6 +288,47 @@ fn both(
         walk.differing(Pair { path: &path(), name, a: &blob_a, b: &blob_b });
     }
     Ok((blob_a.sha256().map_err(failed)?, blob_b.sha256().map_err(failed)?))
+}
+
+/// Digests of the files that are equal on both sides, found in parallel; anything else, and whatever
+/// cannot be read, is left for [`both`] to look at.
+fn equal_files(names: &[&Vec<u8>], a: &Listing, b: &Listing) -> Vec<Option<Digest>> {
+    let one = |name: &Vec<u8>, buffers: &mut (Vec<u8>, Vec<u8>)| -> Option<Digest> {
+        let ((path_a, meta_a), (path_b, meta_b)) = (a.get(name)?, b.get(name)?);
+        if !meta_a.is_file() || !meta_b.is_file() || meta_a.len() != meta_b.len() {
+            return None;
+        }
+        let blob = |path: &Path| {
+            let file = fs::OpenOptions::new()
+                .read(true)
+                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+                .open(path);
+            file.ok().map(|file| Blob::file_of(file, meta_a.len()))
+        };
+        equal_digest(&blob(path_a)?, &blob(path_b)?, buffers).ok().flatten()
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let share = names.len().div_ceil(threads).max(1);
+    let mut found = Vec::with_capacity(names.len());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = names
+            .chunks(share)
+            .map(|part| {
+                let work = scope.spawn(move || {
+                    let mut buffers = (vec![0; CHUNK], vec![0; CHUNK]);
+                    part.iter().map(|name| one(name, &mut buffers)).collect::<Vec<_>>()
+                });
+                (part.len(), work)
+            })
+            .collect();
+        for (length, worker) in workers {
+            match worker.join() {
+                Ok(part) => found.extend(part),
+                Err(_) => found.extend(std::iter::repeat_n(None, length)),
+            }
+        }
+    });
+    found
 }
 
 /// The digest of two equal files, each read once; `None` at the first difference.

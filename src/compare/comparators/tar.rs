@@ -1,14 +1,16 @@
 //! tar archives: every header field, every byte between and after the members.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::super::cause::Cause;
-use super::super::log::MemberLog;
+use super::super::log::{MemberLog, Sides, Sums, plain};
 use super::super::members::{self, Body, Found, Handler, Member, Members};
 use super::super::result::{Difference, Side};
 use super::super::stop::Stop;
-use super::super::walk::{Pair, Walk};
-use super::{Format, Probe};
+use super::super::walk::{Pair, Walk, join};
+use super::checksum_list::{self, LIST_BYTES_MAX, Lists, Siblings, is_list};
+use super::{Format, Probe, apk};
 use crate::archive::ArchiveError;
 use crate::archive::tar::{BLOCK, Dialect, TarEnd, TarEntry, TarReader, looks_like};
 use crate::limits::archive::ArchiveLimits;
@@ -46,15 +48,19 @@ pub(crate) fn streams<R: Read>(walk: &mut Walk<'_>, path: &str, a: R, b: R) -> R
         count: 0,
         budget: walk.budget.clone(),
     };
-    let mut handler = TarHandler { log, links: Vec::new() };
+    let mut handler = TarHandler { log, ..TarHandler::default() };
     let mut matched = members::pair(walk, path, (&mut stream_a, &mut stream_b), &mut handler);
     for (shown, to_a, to_b, name) in std::mem::take(&mut handler.links) {
         let (digests_a, digests_b) = &matched.digests;
         let digest_a = digests_a.get(if to_a.is_empty() { &name } else { &to_a });
         let digest_b = digests_b.get(if to_b.is_empty() { &name } else { &to_b });
         let kind = |to: &[u8]| if to.is_empty() { "file".into() } else { [b"hard link to ", to].concat() };
-        let cause =
-            if digest_a.is_some() && digest_a == digest_b { Cause::TarHardlink } else { Cause::FileType };
+        let both_links = !to_a.is_empty() && !to_b.is_empty();
+        let cause = match digest_a.is_some() && digest_a == digest_b {
+            true => Cause::TarHardlink,
+            false if both_links => Cause::SymlinkTarget,
+            false => Cause::FileType,
+        };
         walk.add(Difference::exact(&shown, cause).values(kind(&to_a), kind(&to_b)));
     }
     if let Some(mut log) = handler.log.take() {
@@ -69,6 +75,11 @@ pub(crate) fn streams<R: Read>(walk: &mut Walk<'_>, path: &str, a: R, b: R) -> R
     members::report_unmatched(walk, path, &matched);
     if matched.reordered && matched.duplicates.is_empty() {
         walk.add(Difference::exact(path, Cause::TarOrder));
+    }
+    if !handler.lists.is_empty() {
+        let lists = std::mem::take(&mut handler.lists);
+        let mut beside = Beside { digests: &matched.digests, sums: &handler.sums };
+        checksum_list::check_all(walk, lists, |name| join(path, name), &mut beside)?;
     }
     let complete = matched.complete;
     matched.digests = Default::default();
@@ -161,7 +172,11 @@ impl<R: Read> Members for Stream<R> {
             self.padding.push((self.count, self.reader.last_padding().to_vec()));
         }
         self.count += 1;
-        let Some(entry) = entry else { return Ok(None) };
+        let Some(mut entry) = entry else { return Ok(None) };
+        // Headers are mostly zero bytes, and those at the end say nothing: many members may wait.
+        let used = entry.raw.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        entry.raw.truncate(used);
+        entry.raw.shrink_to_fit();
         if entry.sparse.is_some() {
             self.budget.ratio(entry.stored_bytes.max(1), entry.len_bytes)?;
             self.budget.expanded(entry.len_bytes.saturating_sub(entry.stored_bytes))?;
@@ -183,13 +198,57 @@ impl<R: Read> Members for Stream<R> {
 /// A displayed path, the target on each side (empty for a file), the member's name.
 type HardLink = (String, Vec<u8>, Vec<u8>, Vec<u8>);
 
+#[derive(Default)]
 struct TarHandler {
     log: Option<MemberLog>,
-    /// Hard links that are files on the other side, to be looked up at the end.
+    /// Lists of checksums, checked once all members are known.
+    lists: Lists,
+    /// Digests of members that differ, to check the lists by.
+    sums: BTreeMap<Vec<u8>, Sides<Sums>>,
+    summed_bytes: u64,
+    /// Hard links that are files, or other links, on the other side: looked up at the end.
     links: Vec<HardLink>,
 }
 
+/// Bytes of changed members whose MD5, SHA-1 and SHA-512 are taken although nobody knows yet whether a
+/// list asks for them: a quarter of a second. SHA-256 is always there.
+const SUMMED_BYTES_MAX: u64 = 64 << 20;
+/// And members: more differ only where everything does.
+const SUMMED_MEMBERS_MAX: usize = 10_000;
+
+/// A stream's members as a list of checksums sees them.
+struct Beside<'h> {
+    digests: &'h (members::Digests, members::Digests),
+    sums: &'h BTreeMap<Vec<u8>, Sides<Sums>>,
+}
+
+impl Siblings for Beside<'_> {
+    fn look(&self, name: &[u8]) -> (bool, bool, bool) {
+        let find = |digests: &members::Digests| {
+            [name.to_vec(), [b"./", name].concat()].iter().find_map(|n| digests.get(n)).copied()
+        };
+        let (a, b) = (find(&self.digests.0), find(&self.digests.1));
+        (a.is_some(), b.is_some(), a != b)
+    }
+
+    fn sums(&mut self, _walk: &mut Walk<'_>, name: &[u8]) -> Sides<Sums> {
+        if let Some(sums) = self.sums.get(plain(name)) {
+            return sums.clone();
+        }
+        let sha256 = |digests: &members::Digests| {
+            let found =
+                [name.to_vec(), [b"./", name].concat()].iter().find_map(|n| digests.get(n)).copied()?;
+            Sums::only_sha256(&found)
+        };
+        (sha256(&self.digests.0), sha256(&self.digests.1))
+    }
+}
+
 impl Handler<TarEntry> for TarHandler {
+    fn keep(&self, name: &[u8], meta: &TarEntry) -> bool {
+        meta.is_file() && meta.len_bytes <= LIST_BYTES_MAX && is_list(name)
+    }
+
     fn comparable(&self, a: &TarEntry, b: &TarEntry) -> bool {
         a.is_file() == b.is_file()
     }
@@ -202,15 +261,33 @@ impl Handler<TarEntry> for TarHandler {
                 Err(stop) => walk.stopped(pair.path, stop, Side::Both),
             }
         }
+        if self.lists.contains_key(pair.name) {
+            return;
+        }
+        self.summed_bytes = self.summed_bytes.saturating_add(pair.a.len().saturating_add(pair.b.len()));
+        if self.summed_bytes <= SUMMED_BYTES_MAX
+            && self.sums.len() < SUMMED_MEMBERS_MAX
+            && let Ok(sums) = Sums::both(Some(pair.a), Some(pair.b), true)
+        {
+            self.sums.insert(plain(pair.name).to_vec(), sums);
+        }
         walk.differing(pair);
     }
 
     fn meta(&mut self, walk: &mut Walk<'_>, path: &str, a: &Found<TarEntry>, b: &Found<TarEntry>) {
+        if let (Some(x), Some(y)) = (&a.blob, &b.blob)
+            && self.keep(&a.name, &a.meta)
+            && self.keep(&b.name, &b.meta)
+            && !self.log.as_ref().is_some_and(|log| (log.deferred)(plain(&a.name)))
+        {
+            self.lists.insert(a.name.clone(), (x.clone(), y.clone()));
+        }
+        let before = walk.found() + self.links.len();
+        apk::checksums(walk, path, a, b);
         let (name, a, b) = (&a.name, &a.meta, &b.meta);
         if a.raw == b.raw {
             return;
         }
-        let before = walk.found() + self.links.len();
         kinds(walk, path, name, a, b, &mut self.links);
         fields(walk, path, a, b);
         pax(walk, path, a, b);
@@ -243,7 +320,7 @@ fn kinds(
     links: &mut Vec<HardLink>,
 ) {
     let hard = |e: &TarEntry| e.kind == b'1';
-    if (hard(a) && b.is_file()) || (a.is_file() && hard(b)) {
+    if (hard(a) && b.is_file()) || (a.is_file() && hard(b)) || (hard(a) && hard(b) && a.link != b.link) {
         let to = |e: &TarEntry| if hard(e) { e.link.clone() } else { Vec::new() };
         links.push((path.to_owned(), to(a), to(b), name.to_vec()));
     } else if a.is_file() && b.is_file() {
@@ -310,7 +387,7 @@ fn pax(walk: &mut Walk<'_>, path: &str, a: &TarEntry, b: &TarEntry) {
         for key in keys {
             let (left, right) = (get(x, key), get(y, key));
             let shown = SHOWN.contains(&key.as_slice()) && left.is_some() && right.is_some();
-            if left == right || shown || key.starts_with(b"GNU.sparse.") {
+            if left == right || shown || key.starts_with(b"GNU.sparse.") || key == apk::CHECKSUM_KEY {
                 continue;
             }
             let xattr = [
@@ -356,7 +433,7 @@ fn field_differs(key: &[u8], a: &TarEntry, b: &TarEntry) -> bool {
 
 /// Whether two single header blocks differ outside the fields that were compared by value.
 fn masked_differ(a: &TarEntry, b: &TarEntry) -> bool {
-    if a.raw.len() != 512 || b.raw.len() != 512 {
+    if a.raw.len() > 512 || b.raw.len() > 512 {
         return false;
     }
     let mut masks: Vec<std::ops::Range<usize>> = Vec::new();
@@ -377,5 +454,8 @@ fn masked_differ(a: &TarEntry, b: &TarEntry) -> bool {
     mask(a.uname != b.uname, 265..297);
     mask(a.gname != b.gname, 297..329);
     mask(a.device != b.device && matches!(a.kind, b'3' | b'4'), 329..345);
-    a.raw.iter().zip(&b.raw).enumerate().any(|(i, (x, y))| x != y && !masks.iter().any(|m| m.contains(&i)))
+    // GNU's old sparse map and the real size stand in the header.
+    mask(a.sparse != b.sparse, 386..495);
+    let byte = |entry: &TarEntry, i: usize| entry.raw.get(i).copied().unwrap_or(0);
+    (0..512).any(|i| byte(a, i) != byte(b, i) && !masks.iter().any(|m| m.contains(&i)))
 }

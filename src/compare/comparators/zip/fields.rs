@@ -69,7 +69,10 @@ fn attributes(walk: &mut Walk<'_>, path: &str, x: &ZipEntry, y: &ZipEntry) {
     let kind_only = mode_a != mode_b
         && mode_a & 0o7777 == mode_b & 0o7777
         && (mode_a & 0o170_000 == 0 || mode_b & 0o170_000 == 0);
-    if x.made_by != y.made_by
+    // Writers raise the version they claim with the method they use.
+    let made_by =
+        if x.method == y.method { x.made_by != y.made_by } else { x.made_by >> 8 != y.made_by >> 8 };
+    if made_by
         || needed
         || x.internal != y.internal
         || (x.external ^ y.external) & 0xffff != 0

@@ -3,16 +3,17 @@
 
 mod fields;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 
 use super::super::blob::{Blob, CHUNK, Spool};
 use super::super::cause::Cause;
-use super::super::log::MemberLog;
+use super::super::log::{MemberLog, Sides, Sums};
 use super::super::members::{self, Found, Matched};
 use super::super::result::{Difference, Side};
 use super::super::stop::{OnSide as _, Stop};
 use super::super::walk::{Pair, Walk, join};
+use super::checksum_list::{self, LIST_BYTES_MAX, Lists, Siblings, is_list};
 use super::{Format, Probe, tar, wheel};
 use crate::archive::ArchiveError;
 use crate::archive::zip::{self, ReadAt, Zip, ZipEntry};
@@ -87,12 +88,25 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let mut log = MemberLog::new(wheel::is_record, is_wheel);
     let ((map_a, counts_a), (map_b, counts_b)) = (index(&zip_a), index(&zip_b));
     let mut order = Vec::new();
+    let mut lists = Lists::new();
+    let mut differ = BTreeSet::new();
     for (key, (i, x)) in &map_a {
         if let Some((j, y)) = map_b.get(key) {
             order.push((*i, *j));
             let shown = join(pair.path, &x.name);
-            if let Err(stop) = member(walk, &shown, pair, x, y, &mut log) {
-                walk.stopped(&shown, stop, Side::Both);
+            if x.len_bytes.max(y.len_bytes) <= LIST_BYTES_MAX
+                && is_list(&x.name)
+                && let (Ok(p), Ok(q)) = (content(walk, pair.a, x), content(walk, pair.b, y))
+            {
+                lists.insert(x.name.clone(), (p, q));
+            }
+            match member(walk, &shown, pair, x, y, (&mut log, lists.contains_key(&x.name))) {
+                Ok(true) => {}
+                Ok(false) => drop(differ.insert(x.name.clone())),
+                Err(stop) => {
+                    differ.insert(x.name.clone());
+                    walk.stopped(&shown, stop, Side::Both);
+                }
             }
         }
     }
@@ -130,6 +144,12 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         walk.add(Difference::exact(pair.path, Cause::ZipComment).values(&zip_a.comment, &zip_b.comment));
     }
     gaps(walk, pair, &zip_a, &zip_b)?;
+    trailing(walk, pair, &zip_a, &zip_b)?;
+    lists.retain(|name, _| !is_wheel || !wheel::is_record(name));
+    if !lists.is_empty() {
+        let mut beside = Beside { a: (pair.a, &map_a), b: (pair.b, &map_b), differ: &differ };
+        checksum_list::check_all(walk, lists, |name| join(pair.path, name), &mut beside)?;
+    }
     if is_wheel {
         let text = |zip: &Zip, blob: &Blob, name: &[u8]| -> Option<Vec<u8>> {
             let entry = zip.entries.iter().find(|e| e.name == name)?;
@@ -183,14 +203,55 @@ fn gaps(walk: &mut Walk<'_>, pair: Pair<'_>, a: &Zip, b: &Zip) -> Result<(), Sto
     Ok(())
 }
 
+/// What follows the end record. Only zero bytes may ever be set aside.
+fn trailing(walk: &mut Walk<'_>, pair: Pair<'_>, a: &Zip, b: &Zip) -> Result<(), Stop> {
+    let (left, right) = (pair.a.slice(a.end, u64::MAX), pair.b.slice(b.end, u64::MAX));
+    if left.equal(&right)? {
+        return Ok(());
+    }
+    let mut zeros = true;
+    for tail in [&left, &right] {
+        tail.each_chunk(|chunk| zeros &= chunk.iter().all(|byte| *byte == 0))?;
+    }
+    let text = |tail: &Blob| format!("{} bytes after the end", tail.len());
+    let cause = if zeros { Cause::TrailingData } else { Cause::Content };
+    walk.add(Difference::exact(pair.path, cause).values(text(&left), text(&right)));
+    Ok(())
+}
+
+/// A zip's members as a list of checksums sees them.
+struct Beside<'z> {
+    a: (&'z Blob, &'z Index<'z>),
+    b: (&'z Blob, &'z Index<'z>),
+    differ: &'z BTreeSet<Vec<u8>>,
+}
+
+impl Siblings for Beside<'_> {
+    fn look(&self, name: &[u8]) -> (bool, bool, bool) {
+        let key = (name.to_vec(), 0);
+        let (a, b) = (self.a.1.contains_key(&key), self.b.1.contains_key(&key));
+        (a, b, a != b || self.differ.contains(name))
+    }
+
+    fn sums(&mut self, walk: &mut Walk<'_>, name: &[u8]) -> Sides<Sums> {
+        let key = (name.to_vec(), 0);
+        let one = |walk: &Walk<'_>, (blob, index): (&Blob, &Index<'_>)| {
+            let (_, entry) = index.get(&key)?;
+            Sums::of(&content(walk, blob, entry).ok()?, true).ok()
+        };
+        (one(walk, self.a), one(walk, self.b))
+    }
+}
+
+/// Compares two members of one name; gives whether their content is equal.
 fn member(
     walk: &mut Walk<'_>,
     shown: &str,
     pair: Pair<'_>,
     x: &ZipEntry,
     y: &ZipEntry,
-    log: &mut MemberLog,
-) -> Result<(), Stop> {
+    (log, is_list): (&mut MemberLog, bool),
+) -> Result<bool, Stop> {
     let raw = |blob: &Blob, entry: &ZipEntry| blob.slice(entry.data_at, entry.packed_bytes);
     let (raw_a, raw_b) = (raw(pair.a, x), raw(pair.b, y));
     let same_packed = x.method == y.method && raw_a.equal(&raw_b)?;
@@ -205,13 +266,13 @@ fn member(
             if link(x) && link(y) {
                 let text = |blob: &Blob| blob.head(4096);
                 walk.add(Difference::exact(shown, Cause::SymlinkTarget).values(text(&a)?, text(&b)?));
-            } else if !deferred {
+            } else if !deferred && !is_list {
                 walk.differing(Pair { path: shown, name: &x.name, a: &a, b: &b });
             }
         }
     }
     fields::compare(walk, shown, x, y, same && !same_packed);
-    Ok(())
+    Ok(same)
 }
 
 /// A member's decoded bytes, checked against its CRC and size.
@@ -228,6 +289,19 @@ fn content(walk: &Walk<'_>, blob: &Blob, entry: &ZipEntry) -> Result<Blob, Stop>
         0 => raw,
         8 => unpack(walk, flate2::bufread::DeflateDecoder::new(raw.reader()), &raw)?,
         12 => unpack(walk, bzip2::bufread::BzDecoder::new(raw.reader()), &raw)?,
+        14 => {
+            // A version, the length of the properties, the properties; the size of what is packed
+            // stands in the directory (APPNOTE 5.8.8).
+            let head = raw.exact(0, 9)?;
+            let mut alone = head.get(4..9).unwrap_or_default().to_vec();
+            let marked = entry.flags.0 & 2 != 0;
+            alone.extend((if marked { u64::MAX } else { entry.len_bytes }).to_le_bytes());
+            let stream =
+                liblzma::stream::Stream::new_lzma_decoder(walk.budget.limits.decoder_memory_bytes_max)
+                    .map_err(|e| Stop::from(std::io::Error::from(e)))?;
+            let input = std::io::Cursor::new(alone).chain(raw.slice(9, u64::MAX).reader());
+            unpack(walk, liblzma::bufread::XzDecoder::new_stream(input, stream), &raw)?
+        }
         93 => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(raw.reader())?;
             decoder.window_log_max(walk.budget.limits.decoder_memory_bytes_max.max(1024).ilog2().min(31))?;
