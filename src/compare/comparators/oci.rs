@@ -120,9 +120,12 @@ struct Images<'w, 'o, 'f> {
     handled: (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>),
     followed: usize,
     derived: bool,
-    /// `rootfs.diff_ids` that only one side has, and the digests of decoded layers that differ.
+    /// `rootfs.diff_ids` of every configuration, and the digests of decoded layers that differ or are on
+    /// one side only.
     diff_ids: (BTreeSet<String>, BTreeSet<String>),
     decoded: (BTreeSet<String>, BTreeSet<String>),
+    /// `rootfs.diff_ids` that only one side has.
+    only: (BTreeSet<String>, BTreeSet<String>),
 }
 
 /// Compares two layouts; gives the names that were matched by role on each side.
@@ -142,6 +145,7 @@ pub(crate) fn layouts(
         derived: false,
         diff_ids: Default::default(),
         decoded: Default::default(),
+        only: Default::default(),
     };
     for name in [&b"index.json"[..], b"manifest.json"] {
         images.document(name, name, name);
@@ -212,8 +216,19 @@ impl Images<'_, '_, '_> {
                 }
                 for (key, label) in [("manifests", "manifest"), ("layers", "layer")] {
                     if let (Some(Value::Array(i)), Some(Value::Array(j))) = (x.get_mut(key), y.get_mut(key)) {
-                        for (n, (one, other)) in i.iter_mut().zip(j).enumerate() {
+                        let common = i.len().min(j.len());
+                        for (n, (one, other)) in i.iter_mut().zip(j.iter_mut()).enumerate() {
                             self.descriptor(&format!("{label}-{n}"), one, other);
+                        }
+                        if label == "layer" {
+                            for (list, side) in [(i, Side::Published), (j, Side::Rebuilt)] {
+                                for (n, value) in list.drain(common..).enumerate() {
+                                    if let Some(descriptor) = Descriptor::of(&value) {
+                                        let label = format!("{label}-{}", common + n);
+                                        self.one_sided(&label, &descriptor.name(), side);
+                                    }
+                                }
+                            }
                         }
                     }
                 }
@@ -282,6 +297,11 @@ impl Images<'_, '_, '_> {
     fn descriptor(&mut self, label: &str, one: &mut Value, other: &mut Value) {
         let (Some(x), Some(y)) = (Descriptor::of(one), Descriptor::of(other)) else { return };
         if x.digest == y.digest && x.size == y.size {
+            if label == "config"
+                && let (Some(p), Some(q)) = (self.a.get(&x.name()), self.b.get(&y.name()))
+            {
+                self.list_diff_ids(p, q);
+            }
             return;
         }
         self.followed += 1;
@@ -332,6 +352,7 @@ impl Images<'_, '_, '_> {
             return;
         }
         // `rootfs.diff_ids` and the layers' digests follow from the layers.
+        self.list_diff_ids(p, q);
         let (Some(mut x), Some(mut y)) = (self.parse(p), self.parse(q)) else {
             self.walk.member(Pair { path: &shown, name: b"config.json", a: p, b: q });
             return;
@@ -343,8 +364,8 @@ impl Images<'_, '_, '_> {
                 list.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()
             };
             let (left, right) = (listed(&x), listed(&y));
-            self.diff_ids.0.extend(left.difference(&right).cloned());
-            self.diff_ids.1.extend(right.difference(&left).cloned());
+            self.only.0.extend(left.difference(&right).cloned());
+            self.only.1.extend(right.difference(&left).cloned());
             for value in [&mut x, &mut y] {
                 if let Some(slot) = value.pointer_mut("/rootfs/diff_ids") {
                     *slot = Value::Null;
@@ -361,10 +382,42 @@ impl Images<'_, '_, '_> {
         self.walk.member(Pair { path: &shown, name: b"config.json", a: p, b: q });
     }
 
+    /// Takes the identifiers of decoded layers that two configurations list.
+    fn list_diff_ids(&mut self, p: &Blob, q: &Blob) {
+        let listed = |value: Option<Value>| -> Vec<String> {
+            let list = value.as_ref().and_then(|v| v.pointer("/rootfs/diff_ids")).and_then(Value::as_array);
+            list.map(|l| l.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()).unwrap_or_default()
+        };
+        let (x, y) = (listed(self.parse(p)), listed(self.parse(q)));
+        self.diff_ids.0.extend(x);
+        self.diff_ids.1.extend(y);
+    }
+
+    /// A layer that only one side has.
+    fn one_sided(&mut self, label: &str, name: &[u8], side: Side) {
+        let (files, handled, decoded, cause) = match side {
+            Side::Published => (self.a, &mut self.handled.0, &mut self.decoded.0, Cause::MemberRemoved),
+            _ => (self.b, &mut self.handled.1, &mut self.decoded.1, Cause::MemberAdded),
+        };
+        let Some(blob) = files.get(name) else { return };
+        if handled.insert(name.to_vec()) {
+            decoded.extend(decoded_digest(self.walk, blob).ok());
+            self.walk.add(Difference::exact(&join(&self.path, label.as_bytes()), cause));
+        }
+    }
+
     /// An identifier of a decoded layer that only one side lists must be that of a layer that differs.
+    /// And a layer that differs must be listed on its own side.
     fn check_diff_ids(&mut self) {
-        let wrong_a: Vec<String> = self.diff_ids.0.difference(&self.decoded.0).cloned().collect();
-        let wrong_b: Vec<String> = self.diff_ids.1.difference(&self.decoded.1).cloned().collect();
+        let wrong = |only: &BTreeSet<String>, listed: &BTreeSet<String>, decoded: &BTreeSet<String>| {
+            let mut wrong: Vec<String> = only.difference(decoded).cloned().collect();
+            if !listed.is_empty() {
+                wrong.extend(decoded.difference(listed).cloned());
+            }
+            wrong
+        };
+        let wrong_a = wrong(&self.only.0, &self.diff_ids.0, &self.decoded.0);
+        let wrong_b = wrong(&self.only.1, &self.diff_ids.1, &self.decoded.1);
         for (list, side) in [(wrong_a, Side::Published), (wrong_b, Side::Rebuilt)] {
             for id in list {
                 self.mismatch("rootfs.diff_ids", &id, side);

@@ -43,7 +43,7 @@ fn is_gem_archive(probe: &Probe<'_>) -> bool {
 
 fn gem_archive(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let mut log = MemberLog::new(|name| name == CHECKSUMS, true);
-    log.sha512 = true;
+    log.all = true;
     walk.log = Some(log);
     let compared = tar::streams(walk, pair.path, pair.a.reader(), pair.b.reader());
     let Some(mut log) = walk.log.take() else { return compared };
@@ -107,8 +107,8 @@ fn is_pkginfo(probe: &Probe<'_>) -> bool {
     probe.name == b".PKGINFO" || probe.name.ends_with(b"/.PKGINFO")
 }
 
-/// `key = value` lines.
-fn pkginfo(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
+/// `key = value` lines of a `.PKGINFO` that stands alone; [`super::apk`] checks what it says of a package.
+pub(crate) fn pkginfo(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     lines(walk, pair, |key| match key {
         b"builddate" => Some(Cause::EmbeddedTimestamp),
         b"packager" => Some(Cause::Username),
@@ -141,6 +141,7 @@ fn lines(walk: &mut Walk<'_>, pair: Pair<'_>, known: fn(&[u8]) -> Option<Cause>)
         }
     }
     walk.changed.insert(pair.path.to_owned());
+    data::mask(walk, pair)?;
     for (cause, field, p, q) in found {
         let mut difference = Difference::exact(pair.path, cause).field(field).values(p, q);
         if cause.tier() == Tier::Pattern {

@@ -127,7 +127,13 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let files_differ = walk.changed.len() > changed
         || walk.differences.get(before..from).unwrap_or_default().iter().any(|d| d.tier == Tier::Never);
     let named = walk.found();
-    let change = Change { payload: payload_differs, files: files_differ };
+    let packed = walk
+        .differences
+        .get(before..from)
+        .unwrap_or_default()
+        .iter()
+        .any(|d| d.tier == Tier::Transport && d.path.ends_with("payload"));
+    let change = Change { payload: payload_differs, files: files_differ, packed };
     tags(walk, pair.path, &a.header.tags, &b.header.tags, false, change);
     let header_differs = walk.found() > named;
     let raw = |rpm: &Rpm, blob: &Blob| blob.slice(rpm.header.start, rpm.header.end - rpm.header.start);
@@ -145,6 +151,8 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
 struct Change {
     payload: bool,
     files: bool,
+    /// Another compressor or level.
+    packed: bool,
 }
 
 /// Names of digests and sizes that do not fit.
@@ -218,6 +226,8 @@ const fn cause(tag: u32, signature: bool, change: Change) -> (Cause, bool) {
         // Digests and sizes of the payload.
         5092 | 5097 | 5112 | 5113 if change.payload => (Cause::RpmDigest, true),
         5092 | 5097 | 5112 | 5113 => (Cause::ChecksumManifestMismatch, false),
+        // PAYLOADCOMPRESSOR and PAYLOADFLAGS name the compressor and its level.
+        1125 | 1126 if change.packed => (Cause::RpmDigest, true),
         1034 => (Cause::CpioMtime, change.payload),
         1095 | 1096 => (Cause::CpioInode, change.payload),
         1001..=1003 | 1044 | 1113 => (Cause::VersionString, false),
@@ -244,6 +254,8 @@ fn name(tag: u32, signature: bool) -> String {
         (1044, false) => "SOURCERPM",
         (1094, false) => "COOKIE",
         (1096, false) => "FILEINODES",
+        (1125, false) => "PAYLOADCOMPRESSOR",
+        (1126, false) => "PAYLOADFLAGS",
         (5092, false) => "PAYLOADDIGEST",
         (5097, false) => "PAYLOADDIGESTALT",
         (267, true) => "DSAHEADER",
