@@ -50,6 +50,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     };
     let (Some(a), Some(b)) = (fields(&text_a), fields(&text_b)) else { return data::compare(walk, pair) };
     walk.changed.insert(pair.path.to_owned());
+    data::mask(walk, pair)?;
     let before = walk.found();
     let mut keys: Vec<&Vec<u8>> = a.iter().map(|(k, _)| k).collect();
     keys.extend(b.iter().map(|(k, _)| k).filter(|k| !a.iter().any(|(j, _)| j == *k)));
@@ -76,7 +77,11 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         } else if key.eq_ignore_ascii_case(b"Version") || key.eq_ignore_ascii_case(b"Standards-Version") {
             Cause::VersionString
         } else {
-            data::field_cause(key, &left, &right)
+            // A person's address is no build host: of patterns only those count here that stamp a build.
+            match data::field_cause(key, &left, &right) {
+                stamp @ (Cause::EmbeddedTimestamp | Cause::BuildPath | Cause::VcsRevision) => stamp,
+                _ => Cause::Content,
+            }
         };
         let mut difference = Difference::exact(pair.path, cause)
             .field(if key.is_empty() { &b"text"[..] } else { key })

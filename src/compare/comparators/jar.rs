@@ -109,6 +109,7 @@ fn manifest(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let (Some(x), Some(y)) = (sections(&a), sections(&b)) else { return data::compare(walk, pair) };
     let (Some(main_a), Some(main_b)) = (x.first(), y.first()) else { return data::compare(walk, pair) };
     walk.changed.insert(pair.path.to_owned());
+    data::mask(walk, pair)?;
     let before = walk.found();
     for key in main_a.keys().chain(main_b.keys().filter(|k| !main_a.contains_key(*k))) {
         let (left, right) = (main_a.get(key), main_b.get(key));

@@ -45,7 +45,8 @@ pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         (Some(n), Some(m)) if n == m => universal(walk, pair, n),
         (None, None) => {
             let (a, b) = (anatomy(pair.a).on(Side::Published)?, anatomy(pair.b).on(Side::Rebuilt)?);
-            stamped::compare(walk, pair, a, b)
+            stamped::compare(walk, pair, a, b)?;
+            super::go_info::compare(walk, pair)
         }
         _ => super::data::compare(walk, pair),
     }
@@ -109,6 +110,7 @@ fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
         return Err(Stop::malformed(format!("{commands} load commands")));
     }
     let mut found = Anatomy::default();
+    let mut linkedit = None;
     let mut offset: u64 = if wide { 32 } else { 28 };
     for index in 0..commands {
         let command = blob.exact(offset, 8)?;
@@ -135,16 +137,27 @@ fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
                 if start + size != blob.len() {
                     return Err(Stop::malformed("the code signature does not stand at the end"));
                 }
-                found.stamps.push(Stamp {
-                    start,
-                    len: size,
-                    cause: Cause::Signature,
-                    field: "code signature".to_owned(),
-                    value: format!("{size} bytes"),
-                });
+                for (start, len, field) in
+                    [(offset + 8, 8, "code signature's place"), (start, size, "code signature")]
+                {
+                    found.stamps.push(Stamp {
+                        start,
+                        len,
+                        cause: Cause::Signature,
+                        field: field.to_owned(),
+                        value: format!("{size} bytes"),
+                    });
+                }
             }
             LC_SEGMENT | LC_SEGMENT_64 => {
                 let body = blob.exact(offset, usize::try_from(len).unwrap_or_default())?;
+                // The last segment ends with the signature, so its sizes follow from that one's.
+                let sizes: [(usize, usize); 2] = if wide { [(32, 8), (48, 8)] } else { [(28, 4), (36, 4)] };
+                if body.get(8..24).is_some_and(|name| name.starts_with(b"__LINKEDIT\0")) {
+                    linkedit = Some(
+                        sizes.map(|(from, len)| (offset + from as u64, len as u64, at(&body, from, len))),
+                    );
+                }
                 let (count_at, first, each) = if wide { (64, 72, 80) } else { (48, 56, 68) };
                 let count = usize::try_from(at(&body, count_at, 4)).unwrap_or_default();
                 if first + count.saturating_mul(each) > body.len() {
@@ -182,6 +195,19 @@ fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
             _ => {}
         }
         offset += len;
+    }
+    if found.stamps.iter().any(|stamp| stamp.cause == Cause::Signature)
+        && let Some(sizes) = linkedit
+    {
+        for ((start, len, value), field) in sizes.into_iter().zip(["memory", "file"]) {
+            found.stamps.push(Stamp {
+                start,
+                len,
+                cause: Cause::Signature,
+                field: format!("__LINKEDIT's size in {field}"),
+                value: format!("{value} bytes"),
+            });
+        }
     }
     found.regions.push(Region {
         start: 0,

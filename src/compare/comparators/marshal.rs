@@ -18,17 +18,39 @@ struct Reader<'b> {
     flagged: Vec<u32>,
     objects: u32,
     out: Vec<u8>,
+    /// Leaves out the file name of each code object.
+    without_names: bool,
+    /// The first one.
+    name: Option<(usize, usize)>,
 }
 
 /// The canonical bytes of one marshalled object that fills `bytes`.
 pub(crate) fn canonical(bytes: &[u8], magic: u16) -> Result<Vec<u8>, Stop> {
-    let mut reader =
-        Reader { bytes, at: 0, magic, flagged: Vec::new(), objects: 0, out: Vec::with_capacity(bytes.len()) };
+    read(bytes, magic, false).map(|(out, _)| out)
+}
+
+/// The same without the file names that code objects bear, and the first of those.
+pub(crate) fn without_names(bytes: &[u8], magic: u16) -> Result<(Vec<u8>, Vec<u8>), Stop> {
+    read(bytes, magic, true)
+}
+
+fn read(bytes: &[u8], magic: u16, without_names: bool) -> Result<(Vec<u8>, Vec<u8>), Stop> {
+    let mut reader = Reader {
+        bytes,
+        at: 0,
+        magic,
+        flagged: Vec::new(),
+        objects: 0,
+        out: Vec::with_capacity(bytes.len()),
+        without_names,
+        name: None,
+    };
     reader.object(0)?;
     if reader.at != bytes.len() {
         return Err(Stop::malformed(format!("{} bytes follow the code object", bytes.len() - reader.at)));
     }
-    Ok(reader.out)
+    let name = reader.name.and_then(|(from, to)| bytes.get(from..to)).unwrap_or_default().to_vec();
+    Ok((reader.out, name))
 }
 
 impl Reader<'_> {
@@ -127,16 +149,27 @@ impl Reader<'_> {
 
     /// The layout of a code object by version: words, objects, the first line's number, objects.
     fn code(&mut self, depth: u32) -> Result<(), Stop> {
-        let (words, before, after) = match self.magic {
+        // Then the place of the file name among the objects.
+        let (words, before, after, file_name) = match self.magic {
             // 3.7
-            3390..=3399 => (5, 8, 1),
+            3390..=3399 => (5, 8, 1, 6),
             // 3.8 to 3.10
-            3400..=3449 => (6, 8, 1),
+            3400..=3449 => (6, 8, 1, 6),
             // 3.11 and later
-            _ => (5, 8, 2),
+            _ => (5, 8, 2, 5),
         };
         self.take(words * 4)?;
-        self.objects(before, depth)?;
+        self.objects(file_name, depth)?;
+        let (from, length) = (self.at, self.out.len());
+        let kind = self.object(depth)?;
+        if self.name.is_none() && matches!(kind, b's' | b't' | b'u' | b'a' | b'A' | b'z' | b'Z') {
+            let header = if matches!(kind, b'z' | b'Z') { 2 } else { 5 };
+            self.name = Some((from + header, self.at));
+        }
+        if self.without_names {
+            self.out.truncate(length);
+        }
+        self.objects(before - file_name - 1, depth)?;
         self.take(4)?;
         self.objects(after, depth)
     }

@@ -22,7 +22,8 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> bool {
 
 pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let (a, b) = (anatomy(pair.a).on(Side::Published)?, anatomy(pair.b).on(Side::Rebuilt)?);
-    stamped::compare(walk, pair, a, b)
+    stamped::compare(walk, pair, a, b)?;
+    super::go_info::compare(walk, pair)
 }
 
 fn half(blob: &Blob, at: u64) -> Result<u16, Stop> {
@@ -137,8 +138,34 @@ fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
     let (address, len) = directory(6)?;
     if let Some(at) = place(address).filter(|_| len > 0) {
         for index in 0..(len / 28).min(DEBUG_ENTRIES_MAX) {
+            let entry = at + index * 28;
             let name = format!("debug directory's time {index}");
-            stamp_word(blob, &mut found, at + index * 28 + 4, Cause::PeTimestamp, &name)?;
+            stamp_word(blob, &mut found, entry + 4, Cause::PeTimestamp, &name)?;
+            // IMAGE_DEBUG_TYPE_CODEVIEW: the identifier that ties the image to its PDB, and its path.
+            let (size, raw) = (u64::from(word(blob, entry + 16)?), u64::from(word(blob, entry + 24)?));
+            if word(blob, entry + 12)? == 2 && (24..=1024).contains(&size) {
+                let record = blob.exact(raw, usize::try_from(size).unwrap_or_default())?;
+                if record.starts_with(b"RSDS") {
+                    let path = crate::archive::bytes::until_nul(record.get(24..).unwrap_or_default());
+                    let guid = hex::encode(record.get(4..24).unwrap_or_default());
+                    found.stamps.push(Stamp {
+                        start: raw + 4,
+                        len: 20,
+                        cause: Cause::RandomId,
+                        field: format!("debug identifier {index}"),
+                        value: guid,
+                    });
+                    if path.iter().any(|byte| matches!(byte, b'/' | b'\\')) {
+                        found.stamps.push(Stamp {
+                            start: raw + 24,
+                            len: size - 24,
+                            cause: Cause::BuildPath,
+                            field: format!("debug file {index}"),
+                            value: String::from_utf8_lossy(path).into_owned(),
+                        });
+                    }
+                }
+            }
         }
     }
     for section in &parts {

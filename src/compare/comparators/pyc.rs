@@ -68,6 +68,18 @@ pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
                     .field("code")
                     .note("the same objects; other reference flags"),
             );
+        } else if word(&a, 0) == word(&b, 0)
+            && let (Ok((rest_a, name_a)), Ok((rest_b, name_b))) = (
+                marshal::without_names(code_a, version(&a).unwrap_or_default()),
+                marshal::without_names(code_b, version(&b).unwrap_or_default()),
+            )
+            && rest_a == rest_b
+            && name_a != name_b
+            && name_a.contains(&b'/') | name_b.contains(&b'/')
+        {
+            let difference = Difference::exact(pair.path, Cause::BuildPath).field("file name of the code");
+            walk.add(difference.values(name_a, name_b).pattern());
+            other = true;
         } else {
             walk.add(
                 Difference::exact(pair.path, Cause::Content)
@@ -80,5 +92,5 @@ pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     if other {
         walk.changed.insert(pair.path.to_owned());
     }
-    Ok(())
+    super::data::mask(walk, pair)
 }

@@ -41,6 +41,7 @@ pub(crate) struct Anatomy {
 /// Explains two sides: each stamp that differs by its cause, and whatever else differs as what it is.
 pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>, a: Anatomy, b: Anatomy) -> Result<(), Stop> {
     let (a, b) = (ordered(a, pair.a.len())?, ordered(b, pair.b.len())?);
+    super::data::mask(walk, pair)?;
     for stamp in &a.stamps {
         match b.stamps.iter().find(|s| s.field == stamp.field) {
             Some(other) => {

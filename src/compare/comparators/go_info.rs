@@ -1,15 +1,15 @@
 //! Go's build information (`go version -m`), field by field, for executables of any format.
 
-use super::super::super::cause::{Cause, Tier};
-use super::super::super::result::Difference;
-use super::super::super::stop::Stop;
-use super::super::super::walk::{Pair, Walk};
+use super::super::cause::{Cause, Tier};
+use super::super::result::Difference;
+use super::super::stop::Stop;
+use super::super::walk::{Pair, Walk};
 use crate::limits::observe::ObserveLimits;
 use crate::observe::go::{self, GoBuildInfo, GoModule};
 
 /// Reports each field of the build information that differs. Executables without any give nothing.
-pub(super) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
-    let read = |blob: &super::super::super::blob::Blob| {
+pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
+    let read = |blob: &super::super::blob::Blob| {
         go::read(std::io::BufReader::new(blob.seekable()), &ObserveLimits::DEFAULT).ok().flatten()
     };
     let (Some(a), Some(b)) = (read(pair.a), read(pair.b)) else { return Ok(()) };
