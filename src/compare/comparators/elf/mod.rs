@@ -7,7 +7,7 @@
 
 #[cfg(feature = "disassemble")]
 mod disassemble;
-mod go;
+mod dwarf;
 mod read;
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use super::super::patterns;
 use super::super::result::{Difference, Side};
 use super::super::stop::{OnSide as _, Stop};
 use super::super::walk::{Pair, Walk, escape};
-use super::{Format, Probe, data};
+use super::{Format, Probe, data, go_info as go};
 use read::{Elf, SHF_ALLOC, SHF_EXECINSTR, Section};
 
 pub(crate) static FORMAT: Format = Format { id: "elf", recognise, compare };
@@ -53,13 +53,19 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     for section in &b.sections {
         names.entry(&section.name).or_default().1.push(section);
     }
+    let debug_differs = dwarf::READ.iter().any(|name| match (a.section(name), b.section(name)) {
+        (Some(x), Some(y)) => !a.body(x).equal(&b.body(y)).unwrap_or(false),
+        _ => false,
+    });
+    let debug_explained = debug_differs && dwarf::compare(walk, pair, &a, &b)? == Some(true);
     for (list_a, list_b) in names.values() {
         for (x, y) in list_a.iter().zip(list_b) {
             if same_layout {
                 covered.push((x.offset, x.offset + x.stored()));
             }
             let (body_a, body_b) = (a.body(x), b.body(y));
-            if !body_a.equal(&body_b)? {
+            let explained = debug_explained && dwarf::READ.contains(&x.name.as_slice());
+            if !explained && !body_a.equal(&body_b)? {
                 section(walk, pair, (&a, x, &body_a), (&b, y, &body_b))?;
             }
         }
@@ -87,11 +93,41 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         } else if removable {
             summary(walk, pair, start)?;
         }
-    } else if removable {
+    } else if removable && !(debug_explained && only_debug_moved(&a, &b)?) {
         // Sections have moved: then bytes cannot be laid over each other, and nothing is set aside.
         walk.add(Difference::exact(pair.path, Cause::ElfSectionLayout).note("sections lie in other places"));
     }
     Ok(())
+}
+
+/// Whether everything that is loaded lies where it did, and nothing but zero bytes stands between the
+/// sections: then only debug information of another length has moved what follows it.
+fn only_debug_moved(a: &Elf, b: &Elf) -> Result<bool, Stop> {
+    let loaded = |elf: &Elf| {
+        let list = elf.sections.iter().filter(|s| s.flags & SHF_ALLOC != 0);
+        list.map(|s| (s.name.clone(), s.address, s.offset, s.size)).collect::<Vec<_>>()
+    };
+    let clean = |elf: &Elf| -> Result<bool, Stop> {
+        let head = if elf.wide { 64 } else { 52 };
+        let mut ranges: Vec<(u64, u64)> =
+            elf.sections.iter().map(|s| (s.offset, s.offset + s.stored())).collect();
+        ranges.extend(
+            [(0, head), elf.programs_at, elf.table].map(|(from, len)| (from, from.saturating_add(len))),
+        );
+        let (mut at, mut clean) = (0, true);
+        for (from, to) in merged(ranges) {
+            elf.blob
+                .slice(at, from.saturating_sub(at))
+                .each_chunk(|chunk| clean &= chunk.iter().all(|byte| *byte == 0))?;
+            at = to.max(at);
+        }
+        Ok(clean && at == elf.blob.len())
+    };
+    let sized = |elf: &Elf| {
+        let list = elf.sections.iter().filter(|s| !dwarf::READ.contains(&s.name.as_slice()));
+        list.map(|s| (s.name.clone(), s.size)).collect::<Vec<_>>()
+    };
+    Ok(a.programs == b.programs && loaded(a) == loaded(b) && sized(a) == sized(b) && clean(a)? && clean(b)?)
 }
 
 /// Sorted ranges without overlap.
