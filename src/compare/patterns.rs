@@ -8,6 +8,12 @@ use super::cause::Cause;
 
 /// Patterns in the order in which they are tried: the more specific first.
 const PATTERNS: &[(Cause, &str)] = &[
+    // A network address is no version.
+    (Cause::Content, r"(?-u)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"),
+    (
+        Cause::CompilerVersion,
+        r"(?-u)\b(?:rustc|cargo|rustdoc) \d+\.\d+\.\d+\S*(?: \([0-9a-f]{7,40} \d{4}-\d{2}-\d{2}\))?",
+    ),
     (
         Cause::CompilerFlags,
         r"(?-u)(?:^|[\s'\x22=])-(?:O[0-3sgz]\b|O\b|g\d?\b|f[a-z][a-z0-9=-]+|m[a-z][a-z0-9=-]+|W[a-z][a-z0-9=,-]+|D[A-Z_][A-Z0-9_=]*|std=\S+|flto\S*)",
@@ -19,6 +25,10 @@ const PATTERNS: &[(Cause, &str)] = &[
     (
         Cause::KernelVersion,
         r"(?-u)(?i)\blinux(?:[- ]version)?[- ]?\d+\.\d+\.\d+[0-9A-Za-z.+~_-]*|\b\d+\.\d+\.\d+(?:-\d+)*-(?:amd64|arm64|generic|cloud-[a-z0-9]+|rt-[a-z0-9]+|default|azure|aws|gcp|lowlatency)\b|\bkernel(?:[ _-]?(?:version|release))?\s*[:=]\s*\S+",
+    ),
+    (
+        Cause::EmbeddedTimestamp,
+        r"(?-u)\b(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)\.?,?\s+(?:19|20)\d{2}\b",
     ),
     (
         Cause::EmbeddedTimestamp,
@@ -44,7 +54,7 @@ const PATTERNS: &[(Cause, &str)] = &[
     ),
     (
         Cause::Hostname,
-        r#"(?-u)(?i)(?:\b(?:host(?:[- _]?name)?|build[- _]?host|machine|nodename|built[- _]?on|node)["']?\s*[:=]?\s*["']?[A-Za-z0-9][A-Za-z0-9.-]*|@[A-Za-z0-9][A-Za-z0-9.-]*\b)"#,
+        r#"(?-u)(?i)(?:\b(?:host(?:[- _]?name)?|build[- _]?host|machine|nodename|built[- _]?on|node)["']?\s*[:=]?\s*["']?[A-Za-z0-9][A-Za-z0-9.-]*|\b(?:root|build[a-z0-9]*|mockbuild|jenkins|runner|ci)@[A-Za-z0-9][A-Za-z0-9.-]*\b)"#,
     ),
     (
         Cause::CompilerVersion,
@@ -60,14 +70,18 @@ const PATTERNS: &[(Cause, &str)] = &[
     ),
     (
         Cause::VcsRevision,
-        r#"(?-u)(?i)\b(?:commit|revision|git[_-]?(?:sha|hash|rev|commit|head)|vcs[._-]?revision|sha1|rev)["']?\s*[:=]\s*["']?[0-9a-f]{7,64}\b"#,
+        r#"(?-u)(?i)\b(?:commit|revision|git[_-]?(?:sha|hash|rev|commit|head)|vcs[._-]?revision|sha1|rev)["']?(?:\s*[:=]\s*|\s+)["']?[0-9a-f]{7,64}\b"#,
     ),
     (Cause::RandomId, r"(?-u)\b[0-9a-fA-F]{16,128}\b"),
     (
         Cause::RandomId,
         r#"(?-u)(?i)\b(?:id|uuid|guid|seed|nonce|random|token)["']?\s*[:=]\s*["']?(?:0x)?[A-Za-z0-9+/_-]{6,}"#,
     ),
-    (Cause::VersionString, r"(?-u)\bv?\d+(?:\.\d+)+(?:[-+~.][0-9A-Za-z]+)*\b"),
+    // Two numbers with a point between them are a version only where something says so.
+    (
+        Cause::VersionString,
+        r#"(?-u)(?i)\bv(?:er(?:sion)?)?[\s:="']*\d+(?:\.\d+)+(?:[-+~.][0-9a-z]+)*\b|\b\d+\.\d+\.\d+(?:[-+~.][0-9a-z]+)*\b|[a-z]-\d+(?:\.\d+)+(?:[-+~.][0-9a-z]+)*\b|\b\d+(?:\.\d+)+-\d+(?:[+~.][0-9a-z]+)*\b"#,
+    ),
 ];
 
 fn compiled() -> &'static [(Cause, Regex)] {
@@ -83,8 +97,7 @@ pub(crate) fn explain(a: &[u8], b: &[u8]) -> Option<Vec<Cause>> {
     if let Some(cause) = same_instant(a, b) {
         return Some(vec![cause]);
     }
-    let (mut left, mut right) = (a.to_vec(), b.to_vec());
-    let mut causes = Vec::new();
+    let (mut left, mut right, mut causes) = user_at_host(a, b);
     for (cause, regex) in compiled() {
         if left == right {
             break;
@@ -132,6 +145,35 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
     let (rest_a, rest_b) = (a.get(start..).unwrap_or_default(), b.get(start..).unwrap_or_default());
     let end = rest_a.iter().rev().zip(rest_b.iter().rev()).take_while(|(x, y)| x == y).count();
     rest_a.len().max(rest_b.len()) - end
+}
+
+/// `user@host` without a domain, as kernels and packagers stamp it: each part by its own name. An
+/// address with a domain is nobody's build host.
+fn user_at_host(a: &[u8], b: &[u8]) -> (Vec<u8>, Vec<u8>, Vec<Cause>) {
+    static STAMP: OnceLock<Option<Regex>> = OnceLock::new();
+    let regex = STAMP.get_or_init(|| {
+        Regex::new(
+            r#"(?-u)(?:^|[\s(<\x22'=:])([A-Za-z_][A-Za-z0-9_-]*)@([A-Za-z0-9][A-Za-z0-9-]*)(?:$|[\s)>\x22',;:])"#,
+        )
+        .ok()
+    });
+    let unchanged = (a.to_vec(), b.to_vec(), Vec::new());
+    let Some(regex) = regex else { return unchanged };
+    let (Some(x), Some(y)) = (regex.captures(a), regex.captures(b)) else { return unchanged };
+    let mut causes = Vec::new();
+    for (group, cause) in [(1, Cause::Username), (2, Cause::Hostname)] {
+        if x.get(group).map(|m| m.as_bytes()) != y.get(group).map(|m| m.as_bytes()) {
+            causes.push(cause);
+        }
+    }
+    let without = |text: &[u8], found: &regex::bytes::Captures<'_>| -> Option<Vec<u8>> {
+        let (user, host) = (found.get(1)?, found.get(2)?);
+        Some([text.get(..user.start())?, b"\x01", text.get(host.end()..)?].concat())
+    };
+    match (without(a, &x), without(b, &y)) {
+        (Some(left), Some(right)) if !causes.is_empty() => (left, right, causes),
+        _ => unchanged,
+    }
 }
 
 /// Whether the only difference is one time written in two zones.
@@ -199,6 +241,12 @@ mod tests {
             ("Linux 6.1.0-18-amd64", "Linux 6.5.0-1-amd64", Some(&[Cause::KernelVersion])),
             ("2024-01-02T10:00:00+00:00", "2024-01-02T12:00:00+02:00", Some(&[Cause::Timezone])),
             ("version 1.2.3", "version 1.2.4", Some(&[Cause::VersionString])),
+            ("by alice@one (x)", "by bob@two (x)", Some(&[Cause::Hostname, Cause::Username])),
+            ("mail a@example.org", "mail a@example.com", None),
+            ("May 2024", "June 2025", Some(&[Cause::EmbeddedTimestamp])),
+            ("git revision 1a2b3c4", "git revision 5d6e7f8", Some(&[Cause::VcsRevision])),
+            ("at 10.0.0.1", "at 10.0.0.2", Some(&[Cause::Content])),
+            ("x = 1.5", "x = 1.6", None),
             ("a = 1", "a = 2", None),
             ("hello", "world", None),
             ("2024-01-02 a", "2025-01-02 b", None),

@@ -1,6 +1,8 @@
 //! What no other comparator takes: text line by line, other bytes as they are. Patterns name what a
 //! changed line or string looks like; whatever they do not explain is [`Cause::Content`].
 
+use std::collections::BTreeMap;
+
 use imara_diff::{Algorithm, Diff, InternedInput};
 
 use super::super::blob::Blob;
@@ -12,6 +14,8 @@ use super::super::walk::{Pair, Walk, escape};
 
 /// Lines shown around a change.
 const CONTEXT_LINES: u32 = 2;
+/// Lines up to which the better and dearer algorithm is taken.
+const HISTOGRAM_LINES_MAX: usize = 10_000;
 /// A line longer than this is not given to the patterns.
 const PATTERN_LINE_BYTES_MAX: usize = 4096;
 /// Pairs of lines that the patterns look at in one member.
@@ -180,41 +184,62 @@ fn text(walk: &mut Walk<'_>, pair: Pair<'_>, a: &[u8], b: &[u8]) {
         walk.stopped(pair.path, stop, super::super::result::Side::Both);
         return;
     }
-    let (hunks, changes) = diff(&lines_a, &lines_b, walk.budget.limits.hunk_bytes_max);
     let sorted = |lines: &[&[u8]]| {
-        let mut sorted: Vec<Vec<u8>> = lines.iter().map(|l| l.trim_ascii_end().to_vec()).collect();
+        let mut sorted: Vec<Vec<u8>> =
+            lines.iter().map(|l| l.strip_suffix(b"\n").unwrap_or(l).to_vec()).collect();
         sorted.sort_unstable();
         sorted
     };
-    if lines_a.len() == lines_b.len() && sorted(&lines_a) == sorted(&lines_b) {
+    // The last line may lack its newline, but then on both sides.
+    if a.ends_with(b"\n") == b.ends_with(b"\n")
+        && lines_a.len() == lines_b.len()
+        && sorted(&lines_a) == sorted(&lines_b)
+    {
         let mut difference = values(Difference::exact(pair.path, Cause::LineOrder));
-        difference.hunks = hunks;
+        // What moved is shown for the first lines; the whole of a long list would tell nobody more.
+        let head = |lines: &[&[u8]]| lines.len().min(HISTOGRAM_LINES_MAX);
+        difference.hunks = diff(
+            lines_a.get(..head(&lines_a)).unwrap_or_default(),
+            lines_b.get(..head(&lines_b)).unwrap_or_default(),
+            walk.budget.limits.hunk_bytes_max,
+        )
+        .0;
         walk.add(difference);
         return;
     }
+    let (hunks, changes) = diff(&lines_a, &lines_b, walk.budget.limits.hunk_bytes_max);
     let (mut causes, mut explained) = (Vec::new(), changes.len() <= PATTERN_LINES_MAX);
-    for (before, after) in changes.iter().take(PATTERN_LINES_MAX) {
-        let short = before.len().max(after.len()) <= PATTERN_LINE_BYTES_MAX;
-        match if short { patterns::explain(before, after) } else { None } {
-            Some(found) => causes.extend(found),
+    // Each cause with the first pair of lines that shows it.
+    let mut shown: BTreeMap<Cause, usize> = BTreeMap::new();
+    for (i, change) in changes.iter().take(PATTERN_LINES_MAX).enumerate() {
+        let short = change.before.len().max(change.after.len()) <= PATTERN_LINE_BYTES_MAX;
+        match if short { patterns::explain(&change.before, &change.after) } else { None } {
+            Some(found) => {
+                for cause in found {
+                    causes.push((cause, change.paired));
+                    shown.entry(cause).or_insert(i);
+                }
+            }
             None => explained = false,
         }
     }
     if !explained {
-        causes.push(Cause::Content);
+        causes.push((Cause::Content, true));
     }
-    causes.sort();
+    // Beside a real change, only what a line and its partner show counts: runs of lines that were
+    // written anew always hold some date or version.
+    let real = causes.iter().any(|(cause, _)| *cause == Cause::Content);
+    let mut causes: Vec<Cause> =
+        causes.into_iter().filter(|(_, paired)| *paired || !real).map(|(cause, _)| cause).collect();
+    // What must be seen comes first and bears the hunks.
+    causes.sort_by_key(|cause| (cause.tier() != Tier::Never, *cause));
     causes.dedup();
-    // One real change is what a reader must see; patterns beside it are noise of the same file.
-    if causes.contains(&Cause::Content) {
-        causes.retain(|c| *c == Cause::Content || c.tier() == Tier::Never);
-    }
     for (i, cause) in causes.iter().enumerate() {
         let mut difference = values(Difference::exact(pair.path, *cause));
         if *cause != Cause::Content {
             difference = difference.pattern();
-            if let Some((before, after)) = changes.first() {
-                difference = difference.values(before.trim_ascii_end(), after.trim_ascii_end());
+            if let Some(change) = shown.get(cause).and_then(|i| changes.get(*i)) {
+                difference = difference.values(change.before.trim_ascii_end(), change.after.trim_ascii_end());
             }
         }
         if i == 0 {
@@ -229,14 +254,24 @@ pub(crate) fn text_hunks(a: &[u8], b: &[u8], hunk_bytes_max: usize) -> Vec<Strin
     diff(&lines(a), &lines(b), hunk_bytes_max).0
 }
 
-type Changes = Vec<(Vec<u8>, Vec<u8>)>;
+/// A line that changed with its partner, or a run of lines with another.
+struct Change {
+    before: Vec<u8>,
+    after: Vec<u8>,
+    paired: bool,
+}
+
+type Changes = Vec<Change>;
 
 /// Hunks with signs, and each changed run as a pair of texts (line by line where the counts agree).
 fn diff<'t>(a: &[&'t [u8]], b: &[&'t [u8]], hunk_bytes_max: usize) -> (Vec<String>, Changes) {
     let mut input: InternedInput<&[u8]> = InternedInput::default();
     input.update_before(a.iter().copied());
     input.update_after(b.iter().copied());
-    let diff = Diff::compute(Algorithm::Histogram, &input);
+    // Histogram reads best, and takes the square of the lines where many common ones stand in another
+    // order; Myers as git bounds it does not.
+    let small = a.len().max(b.len()) <= HISTOGRAM_LINES_MAX;
+    let diff = Diff::compute(if small { Algorithm::Histogram } else { Algorithm::Myers }, &input);
     let (mut out, mut changes) = (Vec::new(), Vec::new());
     let mut room = hunk_bytes_max;
     let mut show = |out: &mut Vec<String>, sign: char, line: &[u8]| {
@@ -274,9 +309,13 @@ fn diff<'t>(a: &[&'t [u8]], b: &[&'t [u8]], hunk_bytes_max: usize) -> (Vec<Strin
         }
         shown_to = hunk.before.end;
         if removed.len() == added.len() {
-            changes.extend(removed.iter().zip(&added).map(|(x, y)| (x.to_vec(), y.to_vec())));
+            changes.extend(removed.iter().zip(&added).map(|(x, y)| Change {
+                before: x.to_vec(),
+                after: y.to_vec(),
+                paired: true,
+            }));
         } else {
-            changes.push((removed.concat(), added.concat()));
+            changes.push(Change { before: removed.concat(), after: added.concat(), paired: false });
         }
     }
     (out, changes)

@@ -1,7 +1,9 @@
 //! The comparators, one format in each file, and the ordered list in which they are asked.
 
+mod apk;
 mod ar;
 mod bzip2;
+mod checksum_list;
 mod checksums;
 mod compressed;
 mod control;
@@ -12,7 +14,9 @@ pub(super) mod directory;
 mod elf;
 mod gettext;
 mod git_bundle;
+mod go_info;
 mod gzip;
+mod images;
 mod jar;
 mod json;
 mod lz4;
@@ -69,6 +73,7 @@ static FORMATS: &[&Format] = &[
     &git_bundle::FORMAT,
     &pdf::FORMAT,
     &ar::FORMAT,
+    &apk::FORMAT,
     &gzip::FORMAT,
     &xz::FORMAT,
     &zstd::FORMAT,
@@ -82,13 +87,18 @@ static FORMATS: &[&Format] = &[
     &zip::FORMAT,
     &Format { id: "png", recognise: png::recognise, compare: png::compare },
     &Format { id: "pyc", recognise: pyc::recognise, compare: pyc::compare },
-    &Format { id: "gettext", recognise: gettext::recognise, compare: gettext::compare },
+    &gettext::COMPILED,
+    &gettext::SOURCE,
     &Format { id: "pe", recognise: pe::recognise, compare: pe::compare },
     &Format { id: "mach-o", recognise: macho::recognise, compare: macho::compare },
+    &images::SQUASHFS,
+    &images::ISO,
+    &images::EXT,
     &packages::GEM_METADATA,
     &packages::PKGINFO,
     &jar::MANIFEST,
     &jar::SIGNATURE,
+    &checksum_list::FORMAT,
     &control::FORMAT,
     &json::FORMAT,
 ];

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use regex::bytes::Regex;
 
+use super::super::blob::Blob;
 use super::super::cause::Cause;
 use super::super::result::Difference;
 use super::super::stop::Stop;
@@ -50,9 +51,10 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
             b = regex.replace_all(&b, &b""[..]).into_owned();
         }
     }
-    if a != b {
-        return data::bytes(walk, pair);
-    }
     found.into_iter().for_each(|difference| walk.add(difference));
+    if a != b {
+        let (rest_a, rest_b) = (Blob::memory(a), Blob::memory(b));
+        return data::bytes(walk, Pair { a: &rest_a, b: &rest_b, ..pair });
+    }
     Ok(())
 }
