@@ -38,6 +38,27 @@ fn groups(comparison: &Comparison) -> Vec<Group<'_>> {
     groups
 }
 
+/// A number with its noun.
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Whether the tree leaves a cause out: metadata of many members says the same of each.
+fn summed_up(group: &Group<'_>) -> bool {
+    matches!(group.cause.tier(), Tier::Container | Tier::Transport) && group.items.len() > SUMMED_UP_FROM
+}
+
+/// Differences of one metadata cause above which they are told together.
+const SUMMED_UP_FROM: usize = 5;
+
+/// The values of a group where all its differences have the same ones.
+fn common_values(group: &Group<'_>) -> Option<String> {
+    let first = group.items.first()?;
+    let same = group.items.iter().all(|d| (&d.a, &d.b) == (&first.a, &first.b));
+    let (a, b) = (first.a.as_deref()?, first.b.as_deref()?);
+    (same && group.items.len() > 1).then(|| format!("{a} -> {b} in all"))
+}
+
 /// What a tier means, in a word or two.
 const fn tier_word(tier: Tier) -> &'static str {
     match tier {
@@ -69,7 +90,11 @@ fn bottom_line(comparison: &Comparison) -> String {
             if real == 0 {
                 "differs only in ways that a higher `--normalize` tier may set aside".to_owned()
             } else {
-                format!("{real} differences that nothing may set aside; content differs in {members} members")
+                format!(
+                    "{} that nothing may set aside; content differs in {}",
+                    count(real, "difference"),
+                    count(members, "member")
+                )
             }
         }
         (Answer::Undetermined, _) => {

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::super::{Comparison, Difference, LedgerState, Side};
-use super::{bottom_line, groups, tier_word};
+use super::{Group, bottom_line, common_values, count, groups, summed_up, tier_word};
 
 /// Members named for one cause in the summary.
-const MEMBERS_NAMED: usize = 3;
+const MEMBERS_NAMED: usize = 2;
 /// Lines of the tree.
 const TREE_LINES_MAX: usize = 200;
 
@@ -39,27 +39,13 @@ fn render(out: &mut String, c: &Comparison, options: TextOptions) -> std::fmt::R
     }
     let groups = groups(c);
     if !groups.is_empty() {
+        writeln!(out, "\n{}", bottom_line(c))?;
         writeln!(out, "\nwhy")?;
-        let width = groups.iter().map(|g| g.cause.id().len()).max().unwrap_or(0);
         for group in &groups {
-            let derived = if group.items.iter().all(|d| d.derived) { ", follows from the rest" } else { "" };
-            let accepted = group.items.iter().filter(|d| d.accepted.is_some()).count();
-            let mut paths: Vec<&str> = group.items.iter().map(|d| d.path.as_str()).collect();
-            paths.dedup();
-            let more = paths.len().saturating_sub(MEMBERS_NAMED);
-            paths.truncate(MEMBERS_NAMED);
-            let mut where_ = paths.join(", ");
-            if more > 0 {
-                write!(where_, " and {more} more")?;
-            }
-            if accepted > 0 {
-                write!(where_, " ({accepted} accepted in the ledger)")?;
-            }
-            let id = group.cause.id();
-            writeln!(out, "  {:<9} {id:<width$}  {where_}{derived}", tier_word(group.cause.tier()))?;
+            cause(out, group)?;
         }
         writeln!(out, "\nwhere")?;
-        tree(out, c)?;
+        tree(out, c, &groups)?;
         hunks(out, c, options)?;
     }
     for stopped in &c.limits {
@@ -86,20 +72,49 @@ fn render(out: &mut String, c: &Comparison, options: TextOptions) -> std::fmt::R
         };
         writeln!(out, "\nledger: `{}` {}: {state}", notice.path, notice.cause)?;
     }
-    writeln!(out, "\n{}", bottom_line(c))?;
-    writeln!(out, "{}", c.verdict.word())
+    if groups.is_empty() {
+        writeln!(out, "\n{}", bottom_line(c))?;
+    }
+    writeln!(out, "\n{}", c.verdict.word())
 }
 
-fn tree(out: &mut String, c: &Comparison) -> std::fmt::Result {
+/// One cause: how much it matters, what it means, and which members show it.
+fn cause(out: &mut String, group: &Group<'_>) -> std::fmt::Result {
+    let mut paths: Vec<&str> = group.items.iter().map(|d| d.path.as_str()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let derived = if group.items.iter().all(|d| d.derived) { " It follows from the rest." } else { "" };
+    let word = tier_word(group.cause.tier());
+    let places = count(paths.len(), "place");
+    writeln!(out, "  {word:<9} {} ({places}): {}{derived}", group.cause.id(), group.cause.describe())?;
+    let more = paths.len().saturating_sub(MEMBERS_NAMED);
+    let mut where_ = paths.iter().take(MEMBERS_NAMED).copied().collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        write!(where_, " and {more} more")?;
+    }
+    if let Some(values) = common_values(group) {
+        write!(where_, "; {values}")?;
+    }
+    let accepted = group.items.iter().filter(|d| d.accepted.is_some()).count();
+    if accepted > 0 {
+        write!(where_, " ({accepted} accepted in the ledger)")?;
+    }
+    writeln!(out, "            {where_}")
+}
+
+fn tree(out: &mut String, c: &Comparison, groups: &[Group<'_>]) -> std::fmt::Result {
     let mut last = "";
     let mut lines = 0;
-    for (i, d) in c.differences.iter().enumerate() {
+    let together: Vec<_> = groups.iter().filter(|g| summed_up(g)).map(|g| g.cause).collect();
+    let left_out = c.differences.iter().filter(|d| together.contains(&d.cause)).count();
+    let shown: Vec<&Difference> = c.differences.iter().filter(|d| !together.contains(&d.cause)).collect();
+    if left_out > 0 {
+        let ids: Vec<&str> = together.iter().map(|cause| cause.id()).collect();
+        writeln!(out, "  (without {left_out} of {}: `--format json` lists each)", ids.join(", "))?;
+    }
+    for (i, d) in shown.iter().enumerate() {
         if lines >= TREE_LINES_MAX {
-            return writeln!(
-                out,
-                "  and {} more differences (`--format json` has all)",
-                c.differences.len() - i
-            );
+            return writeln!(out, "  and {} more differences (`--format json` has all)", shown.len() - i);
         }
         if d.path != last {
             writeln!(out, "  {}", d.path)?;
@@ -131,7 +146,8 @@ pub(super) fn line(d: &Difference) -> String {
         (None, None) => {}
     }
     if let Some(bytes) = d.bytes {
-        let _ = write!(text, " ({bytes} bytes differ)");
+        let words = if bytes == 1 { "byte differs" } else { "bytes differ" };
+        let _ = write!(text, " ({bytes} {words})");
     }
     if let Some(note) = &d.note {
         let _ = write!(text, "; {note}");
