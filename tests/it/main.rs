@@ -13,8 +13,12 @@ mod attestation_corpus;
 mod cli;
 mod compare_formats;
 mod compare_hostile;
+mod compare_mutations;
+mod compare_packages;
 mod compare_stamped;
 mod controls;
+#[rustfmt::skip]
+mod compare_table;
 mod conventions;
 #[cfg(feature = "openpgp")]
 mod debian;
