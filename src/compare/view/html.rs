@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::super::{Comparison, Difference, Tier};
 use super::text::line;
-use super::{bottom_line, groups, tier_word};
+use super::{bottom_line, groups, paths, places, summed_up, tier_word};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--bg:#fff;--del:#ffebe9;--add:#dafbe1;\
@@ -20,7 +20,7 @@ code,pre,td.mono{font:13px/1.45 ui-monospace,monospace;overflow-wrap:anywhere}\
 pre{border:1px solid var(--line);padding:.5rem;overflow-x:auto;white-space:pre-wrap}\
 del{background:var(--del);text-decoration:none;display:block}ins{background:var(--add);text-decoration:none;display:block}\
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid var(--line);padding:.3rem .6rem;text-align:left;vertical-align:top}\
-details{margin-left:1rem}summary{cursor:pointer;overflow-wrap:anywhere}.soft{color:var(--soft)}\
+details{margin-left:1rem}details p{margin:.15rem 0 .15rem 1rem}summary{cursor:pointer;overflow-wrap:anywhere}.soft{color:var(--soft)}\
 @media print{body{margin:0;max-width:none;font-size:11px}pre{white-space:pre-wrap}}";
 
 /// Escapes text for HTML.
@@ -73,21 +73,24 @@ fn render(out: &mut String, c: &Comparison) -> std::fmt::Result {
     let groups = groups(c);
     if !groups.is_empty() {
         out.push_str(
-            "<h2>Why</h2>\n<table><tr><th>cause</th><th>kind</th><th>places</th><th>meaning</th></tr>\n",
+            "<h2>Why</h2>\n<table><tr><th>cause</th><th>kind</th><th>places</th><th>meaning</th><th>where</th></tr>\n",
         );
         for group in &groups {
             writeln!(
                 out,
-                "<tr><td class=\"mono\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                "<tr><td class=\"mono\">{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"mono\">{}</td></tr>",
                 group.cause,
                 tier_word(group.cause.tier()),
-                group.items.len(),
-                esc(group.cause.describe())
+                paths(group).len(),
+                esc(group.cause.describe()),
+                esc(&places(group))
             )?;
         }
         out.push_str("</table>\n<h2>Where</h2>\n");
+        // Metadata of many members is told above, once.
+        let together: Vec<_> = groups.iter().filter(|g| summed_up(g)).map(|g| g.cause).collect();
         let mut root = Node::default();
-        for difference in &c.differences {
+        for difference in c.differences.iter().filter(|d| !together.contains(&d.cause)) {
             let node = difference
                 .path
                 .splitn(40, '/')

@@ -59,6 +59,30 @@ fn common_values(group: &Group<'_>) -> Option<String> {
     (same && group.items.len() > 1).then(|| format!("{a} -> {b} in all"))
 }
 
+/// Members named for one cause in a summary.
+const MEMBERS_NAMED: usize = 2;
+
+/// The members of a group, each once.
+fn paths<'c>(group: &Group<'c>) -> Vec<&'c str> {
+    let mut paths: Vec<&str> = group.items.iter().map(|d| d.path.as_str()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+/// Where a cause shows: the first members, how many more, and the values that all of them share.
+fn places(group: &Group<'_>) -> String {
+    let paths = paths(group);
+    let mut text = paths.iter().take(MEMBERS_NAMED).copied().collect::<Vec<_>>().join(", ");
+    if paths.len() > MEMBERS_NAMED {
+        text.push_str(&format!(" and {} more", paths.len() - MEMBERS_NAMED));
+    }
+    if let Some(values) = common_values(group) {
+        text.push_str(&format!("; {values}"));
+    }
+    text
+}
+
 /// What a tier means, in a word or two.
 const fn tier_word(tier: Tier) -> &'static str {
     match tier {

@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 
 use super::super::{Comparison, Difference, LedgerState, Side};
-use super::{Group, bottom_line, common_values, count, groups, summed_up, tier_word};
+use super::{Group, bottom_line, count, groups, paths, places, summed_up, tier_word};
 
-/// Members named for one cause in the summary.
-const MEMBERS_NAMED: usize = 2;
 /// Lines of the tree.
 const TREE_LINES_MAX: usize = 200;
 
@@ -80,21 +78,11 @@ fn render(out: &mut String, c: &Comparison, options: TextOptions) -> std::fmt::R
 
 /// One cause: how much it matters, what it means, and which members show it.
 fn cause(out: &mut String, group: &Group<'_>) -> std::fmt::Result {
-    let mut paths: Vec<&str> = group.items.iter().map(|d| d.path.as_str()).collect();
-    paths.sort_unstable();
-    paths.dedup();
     let derived = if group.items.iter().all(|d| d.derived) { " It follows from the rest." } else { "" };
     let word = tier_word(group.cause.tier());
-    let places = count(paths.len(), "place");
-    writeln!(out, "  {word:<9} {} ({places}): {}{derived}", group.cause.id(), group.cause.describe())?;
-    let more = paths.len().saturating_sub(MEMBERS_NAMED);
-    let mut where_ = paths.iter().take(MEMBERS_NAMED).copied().collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        write!(where_, " and {more} more")?;
-    }
-    if let Some(values) = common_values(group) {
-        write!(where_, "; {values}")?;
-    }
+    let number = count(paths(group).len(), "place");
+    writeln!(out, "  {word:<9} {} ({number}): {}{derived}", group.cause.id(), group.cause.describe())?;
+    let mut where_ = places(group);
     let accepted = group.items.iter().filter(|d| d.accepted.is_some()).count();
     if accepted > 0 {
         write!(where_, " ({accepted} accepted in the ledger)")?;
