@@ -11,6 +11,7 @@
 mod archives;
 mod attestation_corpus;
 mod cli;
+mod compare_built;
 mod compare_formats;
 mod compare_hostile;
 mod compare_mutations;
