@@ -1,7 +1,7 @@
 //! Matches the members of two containers by name while both are read once, in lock step. A member
 //! that has no partner yet is parked; most archives never park anything.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::blob::{Blob, CHUNK, Spool};
 use super::cause::Cause;
@@ -80,9 +80,9 @@ pub(crate) struct Found<M> {
 #[derive(Debug)]
 pub(crate) struct Matched<M> {
     /// Only on the published side, in its order.
-    pub(crate) removed: Vec<Found<M>>,
+    pub(crate) removed: Vec<Box<Found<M>>>,
     /// Only on the rebuilt side.
-    pub(crate) added: Vec<Found<M>>,
+    pub(crate) added: Vec<Box<Found<M>>>,
     /// Members of both sides stand in another order.
     pub(crate) reordered: bool,
     /// Names that are there more than once on a side, with differing number or order.
@@ -96,7 +96,7 @@ pub(crate) struct Matched<M> {
 /// Names and digests of all files of one side.
 pub(crate) type Digests = HashMap<Vec<u8>, [u8; 32]>;
 /// Members that wait for a partner, by name and occurrence, with their place.
-type Parked<M> = HashMap<(Vec<u8>, u32), (u64, Found<M>)>;
+type Parked<M> = HashMap<(Vec<u8>, u32), (u64, Box<Found<M>>)>;
 
 struct Lane<'m, S: Members> {
     source: &'m mut S,
@@ -285,7 +285,7 @@ fn offer<S: Members, H: Handler<S::Meta>>(
             } else {
                 *held += size;
             }
-            mine.parked.insert(key, (mine.position, found));
+            mine.parked.insert(key, (mine.position, Box::new(found)));
         }
     }
 }
@@ -428,8 +428,9 @@ fn finish<S: Members>(a: Lane<'_, S>, b: Lane<'_, S>, mut pairs: Vec<(u64, u64)>
     duplicates.dedup();
     let complete = (!a.failed, !b.failed);
     let left = |parked: Parked<S::Meta>| {
-        let ordered: BTreeMap<u64, Found<S::Meta>> = parked.into_values().collect();
-        ordered.into_values().collect::<Vec<_>>()
+        let mut ordered: Vec<(u64, Box<Found<S::Meta>>)> = parked.into_values().collect();
+        ordered.sort_unstable_by_key(|(position, _)| *position);
+        ordered.into_iter().map(|(_, found)| found).collect::<Vec<_>>()
     };
     Matched {
         removed: if complete.1 { left(a.parked) } else { Vec::new() },

@@ -173,17 +173,15 @@ impl<R: Read> Members for Stream<R> {
         }
         self.count += 1;
         let Some(mut entry) = entry else { return Ok(None) };
-        // Headers are mostly zero bytes, and those at the end say nothing: many members may wait.
-        let used = entry.raw.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        entry.raw.truncate(used);
-        entry.raw.shrink_to_fit();
+        // Headers are mostly zero bytes, and many members may wait for a partner.
+        entry.raw = packed(&entry.raw);
         if entry.sparse.is_some() {
             self.budget.ratio(entry.stored_bytes.max(1), entry.len_bytes)?;
             self.budget.expanded(entry.len_bytes.saturating_sub(entry.stored_bytes))?;
         }
         // Unknown kinds may carry a body too; what is there is compared.
         let body = if entry.stored_bytes > 0 || entry.is_file() { Body::Stream } else { Body::None };
-        let mut name = entry.name.clone();
+        let mut name = std::mem::take(&mut entry.name);
         while name.len() > 1 && name.ends_with(b"/") {
             name.pop();
         }
@@ -431,9 +429,36 @@ fn field_differs(key: &[u8], a: &TarEntry, b: &TarEntry) -> bool {
     }
 }
 
+/// Header bytes with each run of zero bytes as one zero and its length; equal if and only if they are.
+fn packed(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = raw;
+    while let Some(first) = rest.first() {
+        let zeros = rest.iter().take(usize::from(u8::MAX)).take_while(|byte| **byte == 0).count();
+        out.push(*first);
+        if let Ok(length @ 1..) = u8::try_from(zeros) {
+            out.push(length);
+        }
+        rest = rest.get(zeros.max(1)..).unwrap_or_default();
+    }
+    out.shrink_to_fit();
+    out
+}
+
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut bytes = packed.iter();
+    while let Some(byte) = bytes.next() {
+        let times = if *byte == 0 { bytes.next().copied().unwrap_or(0) } else { 1 };
+        out.extend(std::iter::repeat_n(*byte, usize::from(times)));
+    }
+    out
+}
+
 /// Whether two single header blocks differ outside the fields that were compared by value.
 fn masked_differ(a: &TarEntry, b: &TarEntry) -> bool {
-    if a.raw.len() > 512 || b.raw.len() > 512 {
+    let (raw_a, raw_b) = (unpacked(&a.raw), unpacked(&b.raw));
+    if raw_a.len() != 512 || raw_b.len() != 512 {
         return false;
     }
     let mut masks: Vec<std::ops::Range<usize>> = Vec::new();
@@ -456,6 +481,18 @@ fn masked_differ(a: &TarEntry, b: &TarEntry) -> bool {
     mask(a.device != b.device && matches!(a.kind, b'3' | b'4'), 329..345);
     // GNU's old sparse map and the real size stand in the header.
     mask(a.sparse != b.sparse, 386..495);
-    let byte = |entry: &TarEntry, i: usize| entry.raw.get(i).copied().unwrap_or(0);
-    (0..512).any(|i| byte(a, i) != byte(b, i) && !masks.iter().any(|m| m.contains(&i)))
+    raw_a.iter().zip(&raw_b).enumerate().any(|(i, (x, y))| x != y && !masks.iter().any(|m| m.contains(&i)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_headers_hold_every_byte() {
+        for raw in [&b""[..], b"\0", b"a\0\0b", &[0; 255], &[0; 256], &[7; 300], b"\x01\0\x01"] {
+            assert_eq!(unpacked(&packed(raw)), raw);
+        }
+        assert_ne!(packed(b"\0\0a"), packed(b"\0a"));
+    }
 }

@@ -129,8 +129,8 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         log.take(&one.name, None, one.blob.as_ref())?;
     }
     let matched = Matched {
-        removed,
-        added,
+        removed: removed.into_iter().map(Box::new).collect(),
+        added: added.into_iter().map(Box::new).collect(),
         reordered,
         duplicates,
         complete: (true, true),
