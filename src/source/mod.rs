@@ -1,3 +1,4 @@
 //! Obtains authenticated source.
 
 pub mod debian;
+pub mod go;
