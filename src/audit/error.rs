@@ -4,14 +4,19 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 
+use crate::archive::ArchiveError;
 use crate::artifact::ArtifactError;
 use crate::compare::CompareError;
 use crate::environment::debian::EnvironmentError;
+use crate::environment::go::GoEnvironmentError;
 use crate::environment::root_fs::RootFsError;
 use crate::evaluate::source::SourceTreeError;
+use crate::fetch::FetchError;
 use crate::probe::ProbeError;
 use crate::rebuild::RebuildError;
 use crate::source::debian::DebianError;
+use crate::source::go::GoSourceError;
+use crate::source::npm::NpmError;
 
 /// Why an audit could not look. What it saw, however bad, is a result.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -48,6 +53,35 @@ pub enum AuditError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Probe(#[from] ProbeError),
+    /// Go's sources could not be asked or believed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    GoSource(#[from] GoSourceError),
+    /// A Go environment could not be obtained.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    GoEnvironment(#[from] GoEnvironmentError),
+    /// The npm registry could not be asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Npm(#[from] NpmError),
+    /// What was published could not be fetched.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fetch(#[from] FetchError),
+    /// What was published could not be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Something that is only done for Debian's releases.
+    #[error("`{purl}` cannot be {what}: that is done for releases in Debian's archive only")]
+    #[diagnostic(code(audit::channel), help("audit it without, or name a Debian release of the component"))]
+    Channel {
+        /// The release.
+        purl: String,
+        /// What was asked for.
+        what: &'static str,
+    },
     /// The work folder cannot be used.
     #[error("cannot use the work folder `{}`", path.display())]
     #[diagnostic(

@@ -13,6 +13,7 @@ pub mod debian;
 mod error;
 mod evidence;
 mod examine;
+pub mod go;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ use crate::store::Store;
 pub use debian::Archives;
 pub use error::AuditError;
 pub use examine::{Examination, Examined, Question};
+pub use go::{GoSubject, GoWorld};
 
 /// When to build a second time under varied circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub struct Auditor<'a> {
     pub ground: Ground<'a>,
     /// Debian's archives.
     pub debian: Archives<'a>,
+    /// Proxies and registries of what Go builds.
+    pub go: GoWorld<'a>,
 }
 
 /// The lock of a release, by channel.
@@ -94,6 +98,8 @@ pub struct Auditor<'a> {
 pub enum Locked<'a> {
     /// Debian's.
     Debian(&'a Lock),
+    /// A Go build's.
+    Go(GoSubject<'a>),
 }
 
 /// What to audit.
@@ -166,6 +172,7 @@ impl Auditor<'_> {
             Locked::Debian(lock) => {
                 debian::Flow { ground: &self.ground, archives: &self.debian }.without_build(subject, lock)
             }
+            Locked::Go(_) => Err(not_for_channel(subject, "asked without a build")),
         }
     }
 
@@ -188,12 +195,14 @@ impl Auditor<'_> {
                 audited,
                 examination,
             ),
+            Locked::Go(_) => Err(not_for_channel(subject, "examined")),
         }
     }
 
     fn run(&self, subject: &Subject<'_>, depth: Depth) -> Result<Audited, AuditError> {
         match subject.lock {
             Locked::Debian(lock) => debian::run(&self.ground, &self.debian, subject, lock, depth),
+            Locked::Go(own) => go::run(&self.ground, &self.go, subject, own, depth),
         }
     }
 }
@@ -280,6 +289,10 @@ fn repeated(evidence: &mut Evidence, first: &Rebuild, second: &Rebuild, stabilit
             .find(|kept| kept.name == pair.name)
             .and_then(|kept| Bytes::from_digests(&kept.digests, kept.len_bytes));
     }
+}
+
+fn not_for_channel(subject: &Subject<'_>, what: &'static str) -> AuditError {
+    AuditError::Channel { purl: subject.release.purl.clone(), what }
 }
 
 fn make_folder(folder: &Path) -> Result<(), AuditError> {

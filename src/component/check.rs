@@ -43,13 +43,13 @@ fn is_build_word(text: &str) -> bool {
 }
 
 /// The file with the means to point into it.
-struct Located {
+pub(super) struct Located {
     file: String,
     text: String,
 }
 
 impl Located {
-    fn error(&self, span: Range<usize>, detail: String, remedy: &str) -> ComponentError {
+    pub(super) fn error(&self, span: Range<usize>, detail: String, remedy: &str) -> ComponentError {
         let before = self.text.get(..span.start).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |n| n + 1);
         ComponentError::Definition {
@@ -63,7 +63,7 @@ impl Located {
         }
     }
 
-    fn require(
+    pub(super) fn require(
         &self,
         value: &Spanned<String>,
         fits: impl Fn(&str) -> bool,
@@ -77,7 +77,7 @@ impl Located {
         Err(self.error(value.span(), detail, &format!("write {expected}")))
     }
 
-    fn require_all(
+    pub(super) fn require_all(
         &self,
         values: &[Spanned<String>],
         fits: impl Fn(&str) -> bool + Copy,
@@ -122,18 +122,31 @@ pub(super) fn component(
     located.require(&raw.name, |n| n == name, "the name of the definition's folder", &format!("`{name}`"))?;
     let one_line = |s: &str| !s.is_empty() && s.len() <= 200 && !s.chars().any(char::is_control);
     let summary = located.require(&raw.summary, one_line, "a summary", "one line of at most 200 bytes")?;
-    let releases: Vec<Release> =
-        raw.release.get_ref().debian.iter().map(|d| debian(&located, d)).collect::<Result<_, _>>()?;
+    let all = raw.release.get_ref();
+    let mut releases: Vec<Release> = Vec::new();
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    for release in &all.debian {
+        releases.push(debian(&located, release)?);
+        spans.push(release.purl.span());
+    }
+    for release in &all.npm {
+        releases.push(super::go::npm(&located, release)?);
+        spans.push(release.purl.span());
+    }
+    for release in &all.upstream {
+        releases.push(super::go::upstream(&located, release)?);
+        spans.push(release.purl.span());
+    }
     if releases.is_empty() {
         return Err(located.error(
             raw.release.span(),
             "no release is defined, expected at least one".to_owned(),
-            "add a `[[release.debian]]` table",
+            "add a `[[release.<channel>]]` table",
         ));
     }
     for (n, release) in releases.iter().enumerate() {
         if releases.iter().take(n).any(|r| r.purl == release.purl) {
-            let span = raw.release.get_ref().debian.get(n).map(|d| d.purl.span()).unwrap_or_default();
+            let span = spans.get(n).cloned().unwrap_or_default();
             let detail = format!("release `{}` is defined twice", release.purl);
             return Err(located.error(span, detail, "remove one of the two tables"));
         }
@@ -274,7 +287,7 @@ options = ["nocheck"]
             (
                 "release.debian.build",
                 "release.debain.build",
-                "component.toml:12:10: unknown field `debain`, expected `debian`",
+                "component.toml:12:10: unknown field `debain`, expected one of `debian`, `npm`, `upstream`",
             ),
             (
                 "\"amd64\"",

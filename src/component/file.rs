@@ -18,6 +18,10 @@ pub(super) struct ComponentFile {
 pub(super) struct ReleasesFile {
     #[serde(default)]
     pub(super) debian: Vec<DebianFile>,
+    #[serde(default)]
+    pub(super) npm: Vec<super::go::NpmFile>,
+    #[serde(default)]
+    pub(super) upstream: Vec<super::go::UpstreamFile>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -23,6 +23,7 @@
 mod check;
 mod error;
 mod file;
+mod go;
 mod purl;
 
 use std::fmt;
@@ -31,6 +32,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use error::ComponentError;
+pub use go::{
+    Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, PLACEHOLDERS, Tag, Value, is_module_path,
+    is_module_version, is_toolchain,
+};
 pub use purl::{PackageUrl, PackageUrlError};
 
 use crate::limits::component::DEFINITION_BYTES_MAX;
@@ -74,6 +79,10 @@ pub struct Release {
 pub enum Channel {
     /// In Debian's archive.
     Debian(DebianRelease),
+    /// As a package of the npm registry.
+    Npm(GoRelease),
+    /// As files that the project itself releases.
+    Upstream(GoRelease),
 }
 
 /// A channel without its particulars.
@@ -81,6 +90,10 @@ pub enum Channel {
 pub enum ChannelName {
     /// Debian's archive.
     Debian,
+    /// The npm registry.
+    Npm,
+    /// The project's own releases.
+    Upstream,
 }
 
 /// A release in Debian's archive.
@@ -206,6 +219,8 @@ impl Channel {
     pub const fn name(&self) -> ChannelName {
         match self {
             Self::Debian(_) => ChannelName::Debian,
+            Self::Npm(_) => ChannelName::Npm,
+            Self::Upstream(_) => ChannelName::Upstream,
         }
     }
 
@@ -213,18 +228,28 @@ impl Channel {
     fn place(&self) -> String {
         match self {
             Self::Debian(debian) => debian.distro.clone(),
+            Self::Npm(go) => {
+                let name = go.artifact.rsplit_once('-').map_or(go.artifact.as_str(), |(name, _)| name);
+                format!("npm-{name}")
+            }
+            Self::Upstream(go) => {
+                let of = |key| go.recipe.env.get(key).map_or("", String::as_str);
+                format!("upstream-{}-{}", of("GOOS"), of("GOARCH"))
+            }
         }
     }
 }
 
 impl ChannelName {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Debian];
+    pub const ALL: &'static [Self] = &[Self::Debian, Self::Npm, Self::Upstream];
 
     /// The word for it in files and on the command line.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Debian => "debian",
+            Self::Npm => "npm",
+            Self::Upstream => "upstream",
         }
     }
 }
@@ -234,6 +259,7 @@ impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Debian(debian) => write!(f, "debian {}", debian.distro),
+            Self::Npm(_) | Self::Upstream(_) => self.name().fmt(f),
         }
     }
 }
@@ -260,6 +286,15 @@ impl Release {
     pub fn debian(&self) -> Option<&DebianRelease> {
         match &self.channel {
             Channel::Debian(debian) => Some(debian),
+            Channel::Npm(_) | Channel::Upstream(_) => None,
+        }
+    }
+
+    /// What Go builds of it.
+    pub fn go(&self) -> Option<&GoRelease> {
+        match &self.channel {
+            Channel::Npm(go) | Channel::Upstream(go) => Some(go),
+            Channel::Debian(_) => None,
         }
     }
 }

@@ -19,6 +19,7 @@
 mod collect;
 mod error;
 mod folder;
+pub mod go;
 mod log;
 pub mod sandbox;
 mod stage;

@@ -88,7 +88,7 @@ pub struct Unstable {
 }
 
 impl Stability {
-    fn of(first: &Rebuild, second: &Rebuild, expected: &[String]) -> Self {
+    pub(super) fn of(first: &Rebuild, second: &Rebuild, expected: &[String]) -> Self {
         if !first.completed() || !second.completed() || expected.is_empty() {
             return Self::NotJudged;
         }

@@ -34,7 +34,7 @@ pub(super) fn source(evidence: &Evidence, chars_max: usize) -> Row {
     let (missing, other, unseen) =
         (with(FileState::Missing), with(FileState::Mismatched), with(FileState::NotLooked));
     let vouched = !evidence.indexes.is_empty() && evidence.indexes.iter().all(vouches);
-    let signed = evidence.indexes.iter().all(|i| i.kind == IndexKind::Signed);
+    let signed = evidence.indexes.iter().any(|i| i.kind == IndexKind::Signed);
     let (word, verdict) = if files.is_empty() || missing + other > 0 {
         ("unavailable", Verdict::Inconclusive)
     } else if unseen > 0 {
@@ -143,7 +143,8 @@ pub(super) fn signatures(evidence: &Evidence, chars_max: usize) -> Row {
             ("not checked", Verdict::Inconclusive, format!("source: {reason}"))
         }
     };
-    let word = if evidence.indexes.iter().any(|i| i.kind == IndexKind::Unsigned) && word == "verified" {
+    let signed = evidence.indexes.iter().any(|i| i.kind == IndexKind::Signed);
+    let word = if !evidence.indexes.is_empty() && !signed && word == "verified" {
         "as locked"
     } else if evidence.indexes.is_empty() || !evidence.indexes.iter().all(vouches) {
         if word == "refuted" { word } else { "not vouched for" }

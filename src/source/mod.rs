@@ -2,3 +2,4 @@
 
 pub mod debian;
 pub mod go;
+pub mod npm;

@@ -12,6 +12,7 @@ mod audit;
 #[cfg(feature = "openpgp")]
 mod debian;
 mod findings;
+mod go;
 mod observe;
 #[cfg(feature = "openpgp")]
 mod probe;

@@ -3,7 +3,10 @@
 use reprove::audit::AuditError;
 use reprove::component::ComponentError;
 use reprove::environment::debian::EnvironmentError;
+use reprove::environment::go::GoEnvironmentError;
 use reprove::source::debian::{DebianError, MirrorError};
+use reprove::source::go::GoSourceError;
+use reprove::source::npm::NpmError;
 
 use crate::exit::Exit;
 use crate::render::Failure;
@@ -53,19 +56,54 @@ pub(crate) fn audit(error: AuditError) -> Failure {
     match error {
         AuditError::Source(e) => debian(e),
         AuditError::Environment(e) => environment(e),
+        AuditError::GoSource(e) => go_source(e),
+        AuditError::GoEnvironment(e) => go(e),
+        AuditError::Npm(e) => npm(e),
         other => Failure::new(other, Exit::CouldNotLook),
     }
 }
 
 /// A release of another channel than the command can handle.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("`{purl}` is not a release of Debian")]
-#[diagnostic(code(cli::not_debian), help("name a release whose package URL begins with `pkg:deb/debian/`"))]
-struct NotDebian {
+#[error("the lock of `{purl}` is one of another channel")]
+#[diagnostic(code(cli::other_channel), help("lock the release again with `reprove lock`"))]
+struct OtherChannel {
     purl: String,
 }
 
-/// See [`NotDebian`].
-pub(crate) fn not_debian(purl: &str) -> Failure {
-    Failure::new(NotDebian { purl: purl.to_owned() }, Exit::Usage)
+/// See [`OtherChannel`].
+pub(crate) fn other_channel(purl: &str) -> Failure {
+    Failure::new(OtherChannel { purl: purl.to_owned() }, Exit::Usage)
+}
+
+/// What a proxy or a checksum database says against a sum or its own word is evidence; what nobody was
+/// named for is a matter of the arguments; all else could not be looked at.
+pub(crate) fn go_source(error: GoSourceError) -> Failure {
+    let exit = match &error {
+        GoSourceError::Zip { .. } | GoSourceError::Sum { .. } | GoSourceError::Database { .. } => Exit::Fail,
+        GoSourceError::NoProxy => Exit::Usage,
+        _ => Exit::CouldNotLook,
+    };
+    Failure::new(error, exit)
+}
+
+/// As [`go_source`], for what is resolved from it.
+pub(crate) fn go(error: GoEnvironmentError) -> Failure {
+    match error {
+        GoEnvironmentError::Source(e) => go_source(e),
+        GoEnvironmentError::Damaged { .. } | GoEnvironmentError::Unfit { .. } => {
+            Failure::new(error, Exit::Usage)
+        }
+        other => Failure::new(other, Exit::CouldNotLook),
+    }
+}
+
+/// As [`go_source`], for the npm registry.
+pub(crate) fn npm(error: NpmError) -> Failure {
+    let exit = match &error {
+        NpmError::NoRegistry => Exit::Usage,
+        NpmError::Description { .. } => Exit::Fail,
+        NpmError::Fetch(_) => Exit::CouldNotLook,
+    };
+    Failure::new(error, exit)
 }

@@ -5,9 +5,9 @@
 //! is written, whatever the sum says: whoever made the zip also made its sum.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{GoSourceError, ModSum, ModuleVersion};
@@ -146,10 +146,14 @@ impl ModuleZip {
             let path = to.join(name);
             let folder = path.parent().unwrap_or(to).to_path_buf();
             if made.insert(folder.clone()) {
-                std::fs::create_dir_all(&folder).map_err(|e| GoSourceError::io("make", &folder, e))?;
+                readable_folders(to, &folder)?;
             }
-            let file = File::options().write(true).create_new(true).mode(0o644).open(&path);
-            file.map(|file| Some((file, path.clone()))).map_err(|e| GoSourceError::io("make", &path, e))
+            let file = File::options().write(true).create_new(true).open(&path);
+            let file = file.map_err(|e| GoSourceError::io("make", &path, e))?;
+            // Whatever the caller's umask: in the sandbox it is another user who reads.
+            file.set_permissions(Permissions::from_mode(0o644))
+                .map_err(|e| GoSourceError::io("make readable", &path, e))?;
+            Ok(Some((file, path)))
         })
     }
 
@@ -223,6 +227,20 @@ impl ModuleZip {
         }
         Ok(())
     }
+}
+
+/// Makes the folders from `top` down to `folder`, all to be read by anybody.
+fn readable_folders(top: &Path, folder: &Path) -> Result<(), GoSourceError> {
+    let mut path = top.to_path_buf();
+    for part in folder.strip_prefix(top).unwrap_or(folder).iter() {
+        path.push(part);
+        if !path.is_dir() {
+            std::fs::create_dir(&path)
+                .and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(0o755)))
+                .map_err(|e| GoSourceError::io("make", &path, e))?;
+        }
+    }
+    Ok(())
 }
 
 /// The limits that a zip was opened with are those of its reader.

@@ -27,6 +27,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::component::{is_module_path, is_module_version};
+
 /// A version of a module, as `go.sum` names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +42,7 @@ pub struct ModuleVersion {
 impl ModuleVersion {
     /// Takes a path and a version of plain characters; what `golang.org/x/mod/module` refuses is refused.
     pub fn new(path: &str, version: &str) -> Option<Self> {
-        (is_path(path) && is_version(version))
+        (is_module_path(path) && is_module_version(version))
             .then(|| Self { path: path.to_owned(), version: version.to_owned() })
     }
 }
@@ -49,29 +51,6 @@ impl fmt::Display for ModuleVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.path, self.version)
     }
-}
-
-/// `golang.org/x/mod/module.CheckPath` without its rules on the first element's dot, which tool chains
-/// and tests need not keep: elements of letters, digits and `-._~`, none of them only dots.
-pub fn is_path(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 500
-        && !text.starts_with('-')
-        && text.split('/').all(|element| {
-            !element.is_empty()
-                && !element.chars().all(|c| c == '.')
-                && !element.ends_with('.')
-                && element.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c))
-        })
-}
-
-/// A version as file names hold it: `v`, a digit, then letters, digits and `.-+`.
-pub fn is_version(text: &str) -> bool {
-    let rest = text.strip_prefix('v').unwrap_or_default();
-    text.len() <= 200
-        && rest.starts_with(|c: char| c.is_ascii_digit())
-        && rest.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c))
-        && !rest.contains("..")
 }
 
 #[cfg(test)]

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use reprove::artifact::ArtifactError;
 use reprove::attest::SigningKey;
-use reprove::audit::{Archives, AuditError, Audited, Auditor, Ground, Locked, Options, Repeat, Subject};
+use reprove::audit::{Archives, AuditError, Audited, Auditor, Ground, Options, Repeat, Subject};
 use reprove::component::{ChannelName, Component, Release};
-use reprove::digest::Digest;
-use reprove::environment::debian::{ResolveRequest, resolve};
-use reprove::environment::lock::{self, Lock, LockError};
+use reprove::environment::lock::LockError;
 use reprove::environment::runtime::RuntimeLock;
 use reprove::event::{Event, Stage};
 use reprove::limits::rebuild::RebuildLimits;
@@ -26,7 +24,9 @@ use crate::args::{Args, Format};
 use crate::debian::{self, MirrorArgs};
 use crate::exit::Exit;
 use crate::failures;
+use crate::go::{GoArgs, GoHost};
 use crate::host;
+use crate::locks::{ReleaseLock, Resolver};
 use crate::register::{Desk, Examined, RepositoryArgs};
 use crate::render::{self, Failure};
 
@@ -108,6 +108,9 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) mirrors: MirrorArgs,
 
+    #[command(flatten)]
+    pub(crate) go: GoArgs,
+
     /// More certificates for the signatures of source descriptions. Repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) keyring: Vec<PathBuf>,
@@ -128,6 +131,7 @@ pub(crate) struct BuildArgs {
 /// What every audit of a run shares.
 pub(crate) struct Setting<'a> {
     pub(crate) access: Access<'a>,
+    pub(crate) go: GoHost,
     pub(crate) archive_keyring: Keyring,
     pub(crate) developer_keyring: Keyring,
     pub(crate) as_of: Timestamp,
@@ -139,26 +143,26 @@ pub(crate) struct Setting<'a> {
 pub(crate) fn subject<'l>(
     args: &Args,
     component: &Component,
-    release: &Release,
-    lock: &'l Lock,
+    release: &'l Release,
+    lock: &'l ReleaseLock,
     path: &Path,
-) -> Subject<'l> {
-    let bytes = lock.to_bytes().unwrap_or_default();
-    Subject {
+) -> Result<Subject<'l>, Failure> {
+    let locked = lock.locked(release).ok_or_else(|| failures::other_channel(&release.purl.to_string()))?;
+    Ok(Subject {
         release: report::Release {
             component: component.name.clone(),
             version: release.version.clone(),
             channel: release.channel.to_string(),
-            architecture: lock.build.architecture.clone(),
+            architecture: lock.architecture(release).to_owned(),
             purl: release.purl.to_string(),
         },
-        lock: Locked::Debian(lock),
-        lock_digest: Digest::sha256(&bytes),
+        lock: locked,
+        lock_digest: lock.digest(),
         again: vec![
             format!("sha256sum {}", shown(args, path)),
             format!("reprove audit {}@{}", component.name, release.version),
         ],
-    }
+    })
 }
 
 impl BuildArgs {
@@ -190,7 +194,8 @@ impl Audit {
             _ => Repeat::OnDifference,
         };
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
-        let setting = Setting::new(args, &self.build, repeat, access)?;
+        let go = self.build.go.host(args, chosen.iter().map(|(_, release)| release))?;
+        let setting = Setting::new(args, &self.build, repeat, access, go)?;
         let mut desk = Desk::open(args, &self.repositories, setting.as_of)?;
         let (mut judged, mut run, mut worst) = (Vec::new(), Run::default(), None::<Exit>);
         run.as_of = Some(setting.as_of.to_string());
@@ -346,9 +351,11 @@ impl<'a> Setting<'a> {
         build: &BuildArgs,
         repeat: Repeat,
         access: Access<'a>,
+        go: GoHost,
     ) -> Result<Self, Failure> {
         Ok(Self {
             access,
+            go,
             archive_keyring: debian::archive_keyring(args)?,
             developer_keyring: debian::developer_keyring(args, &build.keyring)?,
             as_of: build.as_of.unwrap_or_else(host::now),
@@ -372,6 +379,7 @@ impl<'a> Setting<'a> {
                 archive_keyring: &self.archive_keyring,
                 developer_keyring: &self.developer_keyring,
             },
+            go: self.go.world(),
         }
     }
 }
@@ -386,7 +394,7 @@ impl Audit {
         desk: &mut Desk,
     ) -> Result<(Audited, Option<Examined>), Failure> {
         let (audited, lock, path) = self.rebuilt(args, setting, component, release)?;
-        if !desk.is_about(&component.name) {
+        if !desk.is_about(&component.name) || release.debian().is_none() {
             return Ok((audited, None));
         }
         // A release without a lock of what it needs to run is installed where it was built.
@@ -395,7 +403,7 @@ impl Audit {
             Err(LockError::MissingRuntime { .. }) => None,
             Err(error) => return Err(Failure::new(error, Exit::Usage)),
         };
-        let subject = subject(args, component, release, &lock, &path);
+        let subject = subject(args, component, release, &lock, &path)?;
         let examined = desk.examine(&setting.auditor(), &subject, &audited, runtime.as_ref());
         Ok((audited, Some(examined)))
     }
@@ -407,9 +415,9 @@ impl Audit {
         setting: &Setting<'_>,
         component: &Component,
         release: &Release,
-    ) -> Result<(Audited, Lock, PathBuf), Failure> {
-        let run = |lock: Lock, path: PathBuf| {
-            let subject = subject(args, component, release, &lock, &path);
+    ) -> Result<(Audited, ReleaseLock, PathBuf), Failure> {
+        let run = |lock: ReleaseLock, path: PathBuf| {
+            let subject = subject(args, component, release, &lock, &path)?;
             let auditor = setting.auditor();
             let audited = match self.no_build {
                 true => auditor.without_build(&subject),
@@ -423,7 +431,7 @@ impl Audit {
             let (lock, path) = self.resolve(setting, component, release)?;
             return run(lock, path);
         }
-        let lock = lock::read(&path, &component.name).map_err(|e| Failure::new(e, Exit::Usage))?;
+        let (lock, path) = ReleaseLock::read(component, release)?;
         let (audited, lock, path) = run(lock, path)?;
         if audited.stale && self.relock {
             let text = "the lock names what the archive no longer lists or offers; resolving anew";
@@ -440,26 +448,22 @@ impl Audit {
         setting: &Setting<'_>,
         component: &Component,
         release: &Release,
-    ) -> Result<(Lock, PathBuf), Failure> {
-        let Some(debian) = release.debian() else {
-            return Err(failures::not_debian(&release.purl.to_string()));
-        };
-        let request = ResolveRequest {
-            component: &component.name,
-            release,
-            debian,
+    ) -> Result<(ReleaseLock, PathBuf), Failure> {
+        let resolver = Resolver {
+            access: setting.access,
+            go: &setting.go,
             archive_keyring: &setting.archive_keyring,
             as_of: setting.as_of,
             apt_get: &self.apt_get,
             scratch: &setting.work,
         };
-        let lock = resolve(&setting.access, &request).map_err(failures::environment)?;
+        let lock = resolver.resolve(component, release)?;
         let name = component.lock_path(release);
         let folder = setting.work.join("locks").join(&component.name);
         let path = folder.join(name.file_name().unwrap_or_default());
         let failed = |source| AuditError::Work { path: folder.clone(), source };
         std::fs::create_dir_all(&folder).map_err(|e| Failure::new(failed(e), Exit::CouldNotLook))?;
-        lock.write(&path).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        lock.write(&path)?;
         Ok((lock, path))
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use reprove::component::{ChannelName, Component, ComponentError};
-use reprove::environment::debian::{ResolveRequest, resolve, resolve_runtime};
-use reprove::environment::lock::{Lock as Locked, LockedIndex};
+use reprove::environment::debian::{ResolveRequest, resolve_runtime};
+use reprove::environment::lock::LockedIndex;
 use reprove::environment::runtime::RuntimeLock;
 use reprove::observation::Observation;
 use serde::Serialize;
@@ -15,7 +15,9 @@ use crate::args::{Args, Format};
 use crate::debian::{self, MirrorArgs};
 use crate::exit::Exit;
 use crate::failures;
+use crate::go::GoArgs;
 use crate::host;
+use crate::locks::{Contents, Resolver};
 use crate::render::{self, Failure};
 
 /// Resolve a release's build environment from the signed archive and write it as a lock.
@@ -45,6 +47,9 @@ pub(crate) struct Lock {
 
     #[command(flatten)]
     mirrors: MirrorArgs,
+
+    #[command(flatten)]
+    go: GoArgs,
 
     /// The apt-get that chooses the packages; it is only asked to simulate.
     #[arg(long, value_name = "PROGRAM", default_value = "apt-get")]
@@ -76,20 +81,30 @@ impl Lock {
         let keyring = debian::archive_keyring(args)?;
         let scratch = args.work_dir()?;
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
+        let releases = chosen.iter().filter_map(|(component, purl)| component.release(Some(purl)).ok());
+        let go = self.go.host(args, releases)?;
         let mut written = Vec::new();
         for (component, purl) in &chosen {
             let release = component.release(Some(purl)).map_err(failures::component)?;
-            let Some(debian) = release.debian() else { continue };
-            let request = ResolveRequest {
-                component: &component.name,
-                release,
-                debian,
+            let resolver = Resolver {
+                access,
+                go: &go,
                 archive_keyring: &keyring,
                 as_of: self.as_of.unwrap_or_else(host::now),
                 apt_get: &self.apt_get,
                 scratch: &scratch,
             };
             if self.runtime {
+                let Some(debian) = release.debian() else { continue };
+                let request = ResolveRequest {
+                    component: &component.name,
+                    release,
+                    debian,
+                    archive_keyring: &keyring,
+                    as_of: self.as_of.unwrap_or_else(host::now),
+                    apt_get: &self.apt_get,
+                    scratch: &scratch,
+                };
                 let lock = resolve_runtime(&access, &request).map_err(failures::environment)?;
                 let path = component.runtime_lock_path(release);
                 let bytes = lock.to_bytes().unwrap_or_default();
@@ -100,14 +115,14 @@ impl Lock {
                 written.push(of_runtime(lock, &path, changed));
                 continue;
             }
-            let lock = resolve(&access, &request).map_err(failures::environment)?;
+            let lock = resolver.resolve(component, release)?;
             let path = component.lock_path(release);
-            let bytes = lock.to_bytes().unwrap_or_default();
+            let bytes = lock.to_bytes();
             let changed = std::fs::read(&path).map_or(true, |old| old != bytes);
             if changed {
-                lock.write(&path).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+                lock.write(&path)?;
             }
-            written.push(result(lock, &path, changed));
+            written.push(result(component, purl, lock.contents(), &path, changed));
         }
         match args.format {
             Format::Json => render::answer(&render::json(&written)?, Exit::Pass),
@@ -138,17 +153,18 @@ impl Lock {
     }
 }
 
-fn result(lock: Locked, path: &Path, changed: bool) -> Written {
+fn result(component: &Component, purl: &str, contents: Contents, path: &Path, changed: bool) -> Written {
+    let Contents { packages, source_files, published, indexes, observations } = contents;
     Written {
-        component: lock.component,
-        purl: lock.purl,
+        component: component.name.clone(),
+        purl: purl.to_owned(),
         lock: path.to_path_buf(),
         changed,
-        packages: lock.packages.len(),
-        source_files: Some(lock.source.files.len()),
-        published: lock.published.into_iter().map(|f| f.name).collect(),
-        indexes: lock.indexes,
-        observations: lock.observations,
+        packages,
+        source_files: Some(source_files),
+        published,
+        indexes,
+        observations,
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use reprove::audit::{Audited, Repeat};
 use reprove::component::{ChannelName, Component};
-use reprove::environment::lock;
 use reprove::observation::Observation;
 use reprove::rebuild::{Kept, Outcome};
 use reprove::report::{FileState, Gap};
@@ -17,6 +16,7 @@ use crate::args::{Args, Format};
 use crate::debian;
 use crate::exit::Exit;
 use crate::failures;
+use crate::locks::ReleaseLock;
 use crate::render::{self, Failure};
 
 /// Rebuild a release from its lock, and compare nothing.
@@ -61,19 +61,19 @@ impl Rebuild {
     pub(crate) fn run(&self, args: &Args) -> Result<Exit, Failure> {
         let (component, release) =
             Component::find(&args.root, &self.component, self.channel).map_err(failures::component)?;
-        let path = component.lock_path(&release);
-        let locked = lock::read(&path, &component.name).map_err(|e| Failure::new(e, Exit::Usage))?;
+        let (locked, path) = ReleaseLock::read(&component, &release)?;
         let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());
         let mirrors = self.build.mirrors.mirrors()?;
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let repeat = if self.twice { Repeat::Always } else { Repeat::Never };
-        let setting = Setting::new(args, &self.build, repeat, access)?;
-        let subject = subject(args, &component, &release, &locked, &path);
+        let go = self.build.go.host(args, std::iter::once(&release))?;
+        let setting = Setting::new(args, &self.build, repeat, access, go)?;
+        let subject = subject(args, &component, &release, &locked, &path)?;
         let audited = setting.auditor().rebuild(&subject).map_err(failures::audit)?;
         progress.finish();
         let answer = Answer::of(audited);
         let complete = answer.outcome == Some(Outcome::Completed)
-            && answer.artifacts.len() == locked.build.expected.len()
+            && answer.artifacts.len() == locked.expected(&release)
             && answer.unstable.is_empty()
             && answer.not_looked.is_empty();
         let exit = if complete { Exit::Pass } else { Exit::Inconclusive };

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use reprove::digest::Digest;
+use reprove::environment::go::GoLock;
 use reprove::environment::lock::Lock;
 use reprove::store::{Freed, Verification};
 use serde::Serialize;
@@ -159,11 +160,16 @@ fn locked(folder: &Path) -> Result<(usize, BTreeSet<Digest>), Failure> {
                 folders.push(path);
             } else if is_lock(&path) {
                 let text = fs::read(&path).map_err(|e| unreadable(&path, e))?;
-                let lock: Lock = serde_json::from_slice(&text).map_err(|source| {
-                    Failure::new(LocksError::Parse { path: path.clone(), source }, Exit::Usage)
-                })?;
+                let wrong =
+                    |source| Failure::new(LocksError::Parse { path: path.clone(), source }, Exit::Usage);
+                match serde_json::from_slice::<GoLock>(&text) {
+                    Ok(lock) => keep.extend(lock.digests().cloned()),
+                    Err(_) => {
+                        let lock: Lock = serde_json::from_slice(&text).map_err(wrong)?;
+                        keep.extend(lock.digests().cloned());
+                    }
+                }
                 locks += 1;
-                keep.extend(lock.digests().cloned());
             }
         }
     }

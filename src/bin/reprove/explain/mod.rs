@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 8] = [
     include_str!("checks.md"),
     include_str!("findings.md"),
+    include_str!("go.md"),
     include_str!("probes.md"),
     include_str!("signatures.md"),
     include_str!("policy.md"),

@@ -1,0 +1,562 @@
+//! A release whose binaries Go builds, as a package of the npm registry or as files of its project.
+//!
+//! Check that the checksum database vouches for source and tool chain, fetch every locked input by its
+//! digest, unpack, obtain what was published, read from it what the recipe leaves to it, build, and compare
+//! member by member. Where what was published cannot be had, the binaries are built twice all the same:
+//! that they are equal with each other is then all that is established.
+
+mod members;
+mod replay;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{AuditError, Audited, Depth, Ground, Repeat, Subject, make_folder};
+use crate::artifact::{Artifact, ArtifactName, Published, Rebuilt};
+use crate::compare::{self, Cause, CompareOptions};
+use crate::component::{Channel, GoRelease, Origin, Release as Defined};
+use crate::digest::Digest;
+use crate::environment::go::{self as environment, GoLock, LockedModule, Objects, Unpacked};
+use crate::event::{Event, Stage};
+use crate::fetch::{Length, Request};
+use crate::limits::archive::ArchiveLimits;
+use crate::limits::go::GoLimits;
+use crate::limits::observe::ObserveLimits;
+use crate::observe::{Content, go::GoBuildInfo, observe};
+use crate::rebuild::go::{
+    CheckoutState, GoRequest, commands, environment as build_env, rebuild_go, rebuild_go_varied,
+};
+use crate::rebuild::{Kept, Rebuild};
+use crate::report::{
+    ArtifactPair, Build, BuildResult, BuiltAlone, Bytes, Container, Environment, Evidence, FileState, Gap,
+    Index, IndexKind, Outcome, Package, Rebuild as ReportedBuild, Source, SourceFile, SourceSignature,
+    artifact_outcome,
+};
+use crate::source::go::database::{self, DatabaseKey};
+use crate::source::go::{ModuleProxy, ModuleVersion};
+use crate::source::npm;
+use members::{Parts, difference, take_apart};
+use replay::{Replay, replay};
+
+/// Whom a Go audit asks, and whom it believes.
+#[derive(Clone, Copy)]
+pub struct GoWorld<'a> {
+    /// Module proxies, in order.
+    pub proxies: &'a [String],
+    /// The checksum database's key, where one is known.
+    pub database: Option<&'a DatabaseKey>,
+    /// The npm registry, where one is known.
+    pub registry: Option<&'a str>,
+    /// The published artifact, where the caller has it already.
+    pub published: Option<&'a Path>,
+    /// Bounds.
+    pub limits: &'a GoLimits,
+}
+
+/// A Go release with its lock.
+#[derive(Debug, Clone, Copy)]
+pub struct GoSubject<'a> {
+    /// The definition.
+    pub release: &'a Defined,
+    /// What Go builds of it.
+    pub go: &'a GoRelease,
+    /// The lock.
+    pub lock: &'a GoLock,
+}
+
+struct Flow<'a> {
+    ground: &'a Ground<'a>,
+    world: &'a GoWorld<'a>,
+    proxy: ModuleProxy<'a>,
+    subject: &'a Subject<'a>,
+    own: GoSubject<'a>,
+}
+
+pub(super) fn run(
+    ground: &Ground<'_>,
+    world: &GoWorld<'_>,
+    subject: &Subject<'_>,
+    own: GoSubject<'_>,
+    depth: Depth,
+) -> Result<Audited, AuditError> {
+    let proxy = ModuleProxy {
+        urls: world.proxies,
+        fetcher: ground.fetcher,
+        store: ground.store,
+        observer: ground.observer,
+        limits: world.limits,
+    };
+    Flow { ground, world, proxy, subject, own }.run(depth)
+}
+
+impl Flow<'_> {
+    fn run(&self, depth: Depth) -> Result<Audited, AuditError> {
+        let GoSubject { go, lock, .. } = self.own;
+        let mut audited = Audited::begin(self.begin());
+        self.vouched(&mut audited.evidence)?;
+        let objects = match environment::fetch(&self.proxy, lock)? {
+            Ok(objects) => objects,
+            Err(missing) => {
+                self.missing(&mut audited.evidence, &missing);
+                audited.stale = true;
+                return Ok(audited);
+            }
+        };
+        for file in &mut audited.evidence.source.files {
+            file.state = FileState::Checked;
+        }
+        let folder = self.ground.rebuilds(self.subject)?;
+        let published = match depth {
+            Depth::Comparison => self.published(&mut audited)?,
+            Depth::Build => None,
+        };
+        let parts = published.as_ref().map(|p| self.parts(p, &folder)).transpose()?;
+        let told = parts.as_ref().and_then(|p| self.observed(p));
+        let read_from = published.as_ref().map_or_else(|| go.artifact.clone(), |p| p.0.name.to_string());
+        let replay = replay(&go.recipe, told.as_ref(), &read_from);
+        if depth == Depth::Comparison {
+            audited.evidence.not_looked.extend(replay.gaps.iter().cloned());
+        }
+        audited.evidence.observations.clone_from(&replay.observations);
+        if let Some(build) = &mut audited.evidence.environment.build {
+            build.commands = commands(&go.recipe, replay.ldflags.as_deref());
+        }
+        let (first, second) = self.build(&mut audited, &objects, &replay, &folder, parts.as_ref(), depth)?;
+        if !first.completed() || depth == Depth::Build {
+            if let Some(second) = second {
+                self.alone(&mut audited.evidence, &first, Some(&second));
+            }
+            return Ok(audited);
+        }
+        if parts.is_none() {
+            self.alone(&mut audited.evidence, &first, second.as_ref());
+        }
+        Ok(audited)
+    }
+
+    /// What the lock alone says.
+    fn begin(&self) -> Evidence {
+        let GoSubject { go, lock, .. } = self.own;
+        let source = &lock.source;
+        let file = |locked: &LockedModule, state| {
+            let blob = locked.zip.as_ref()?;
+            let name = format!("{}.zip", locked.module());
+            Some(SourceFile { name, len_bytes: blob.size, digest: blob.digest.clone(), state })
+        };
+        let inputs = std::iter::once(&lock.toolchain).chain(&lock.modules).filter_map(package);
+        Evidence {
+            release: self.subject.release.clone(),
+            indexes: Vec::new(),
+            source: Source {
+                package: source.path.clone(),
+                version: source.version.clone(),
+                files: file(source, FileState::NotLooked).into_iter().collect(),
+                signature: SourceSignature::NotOffered {
+                    reason: "a Go module carries no signature; the checksum database makes sure that everybody gets the same bytes for a version".to_owned(),
+                },
+            },
+            environment: Environment {
+                lock: Some(self.subject.lock_digest.clone()),
+                packages: inputs.collect(),
+                missing: Vec::new(),
+                toolchain: BTreeMap::new(),
+                build: Some(Build {
+                    path: go.recipe.path.clone(),
+                    source_date_epoch: 0,
+                    env: build_env(&go.recipe),
+                    commands: Vec::new(),
+                }),
+            },
+            rebuild: ReportedBuild {
+                result: BuildResult::NotAttempted { reason: "not reached".to_owned() },
+                isolation: Vec::new(),
+                varied: Vec::new(),
+                log_tail: Vec::new(),
+            },
+            artifacts: Vec::new(),
+            unpublished: Vec::new(),
+            containers: Vec::new(),
+            observations: Vec::new(),
+            not_looked: Vec::new(),
+            again: self.subject.again.clone(),
+        }
+    }
+
+    /// Asks the checksum database for source and tool chain.
+    fn vouched(&self, evidence: &mut Evidence) -> Result<(), AuditError> {
+        let lock = self.own.lock;
+        for locked in [&lock.source, &lock.toolchain] {
+            let module = locked.module();
+            let sum = locked.sum.clone();
+            let index = |digest: Digest, signed_by: Vec<String>| Index {
+                suite: format!("checksum database: {module}"),
+                date: String::new(),
+                digest,
+                signed_by,
+                kind: IndexKind::Signed,
+            };
+            let text = sum.as_ref().map(ToString::to_string).unwrap_or_default();
+            let unknown = || index(Digest::sha256(text.as_bytes()), Vec::new());
+            let Some(key) = self.world.database else {
+                evidence.indexes.push(unknown());
+                continue;
+            };
+            let record = match database::look_up(&self.proxy, key, &module) {
+                Ok(record) => record,
+                Err(e) if e.is_missing() => {
+                    evidence.indexes.push(unknown());
+                    continue;
+                }
+                Err(e) => return Err(e.into()),
+            };
+            let (zip, _) = database::verify(key, &module, &record)?;
+            if Some(&zip) != sum.as_ref() {
+                let (what, expected, found) = (module.to_string(), zip.to_string(), text);
+                return Err(crate::source::go::GoSourceError::Sum { what, expected, found }.into());
+            }
+            evidence.indexes.push(index(Digest::sha256(record.text.as_bytes()), vec![key.id()]));
+        }
+        Ok(())
+    }
+
+    fn missing(&self, evidence: &mut Evidence, missing: &[String]) {
+        let source = format!("{}.zip", self.own.lock.source.module());
+        for name in missing {
+            if *name == source {
+                evidence.source.files.iter_mut().for_each(|f| f.state = FileState::Missing);
+            } else {
+                evidence.environment.missing.push(name.clone());
+            }
+        }
+        if !missing.contains(&source) {
+            evidence.source.files.iter_mut().for_each(|f| f.state = FileState::Checked);
+        }
+    }
+
+    /// What was published: the caller's file, or the registry's.
+    fn published(&self, audited: &mut Audited) -> Result<Option<Published>, AuditError> {
+        let name = ArtifactName::new(self.own.go.artifact.clone())?;
+        let locked = self.own.lock.published.as_ref();
+        if let Some(path) = self.world.published {
+            let artifact = Artifact::read(name, path)?;
+            let same = |l: &environment::LockedPublished| artifact.digests.iter().any(|d| *d == l.digest);
+            if let Some(locked) = locked.filter(|l| !same(l)) {
+                audited.evidence.not_looked.push(Gap {
+                    code: "published-not-as-locked".to_owned(),
+                    text: format!(
+                        "whether the given file is what was published: the lock has {}",
+                        locked.digest
+                    ),
+                });
+            }
+            return Ok(Some(Published(artifact)));
+        }
+        if !matches!(self.own.release.channel, Channel::Npm(_)) {
+            return Ok(None);
+        }
+        let registry = self.world.registry.ok_or(npm::NpmError::NoRegistry)?;
+        let told = npm::describe(self.ground.fetcher, registry, &self.own.release.purl, self.world.limits)?;
+        audited.evidence.indexes.push(Index {
+            suite: "npm registry".to_owned(),
+            date: String::new(),
+            digest: told.integrity.clone(),
+            signed_by: Vec::new(),
+            kind: IndexKind::Unsigned,
+        });
+        let Some(locked) = locked else { return Ok(None) };
+        if locked.announced.as_ref() != Some(&told.integrity) {
+            audited.stale = true;
+            audited.evidence.not_looked.push(Gap {
+                code: "published-replaced".to_owned(),
+                text: format!(
+                    "what the registry has today: it announces {} for this version, and the lock pins what it announced before",
+                    told.integrity
+                ),
+            });
+        }
+        let request =
+            Request { urls: told.urls, digest: locked.digest.clone(), length: Length::Exactly(locked.size) };
+        let object = self.ground.fetcher.fetch(
+            self.ground.store,
+            &request,
+            Stage::Comparison,
+            self.ground.observer,
+        )?;
+        Ok(Some(Published(Artifact::read(name, &object.path)?)))
+    }
+
+    /// Takes the published archive apart; a binary without an archive is its own and only member.
+    fn parts(&self, published: &Published, folder: &Path) -> Result<Parts, AuditError> {
+        let path = published.0.path.as_std_path();
+        let go = self.own.go;
+        if go.members.is_empty() {
+            let files = BTreeMap::from([(go.artifact.clone(), path.to_path_buf())]);
+            return Ok(Parts { files, headers: Vec::new() });
+        }
+        let to = folder.join("published");
+        if to.exists() {
+            std::fs::remove_dir_all(&to).map_err(|source| AuditError::Work { path: to.clone(), source })?;
+        }
+        make_folder(&to)?;
+        let programs: Vec<&str> = go
+            .members
+            .iter()
+            .filter(|m| matches!(m.origin, Origin::Binary(_)))
+            .map(|m| m.path.as_str())
+            .collect();
+        let limits = ArchiveLimits {
+            expanded_bytes_max: self.world.limits.published_bytes_max,
+            ..ArchiveLimits::DEFAULT
+        };
+        take_apart(path, &to, &programs, &limits)
+    }
+
+    /// What the first published binary that says anything says of itself.
+    fn observed(&self, parts: &Parts) -> Option<GoBuildInfo> {
+        let go = self.own.go;
+        let binaries =
+            go.members.iter().filter(|m| matches!(m.origin, Origin::Binary(_))).map(|m| m.path.as_str());
+        let alone = go.members.is_empty().then_some(go.artifact.as_str());
+        binaries.chain(alone).find_map(|name| {
+            match observe(parts.files.get(name)?, &ObserveLimits::DEFAULT).ok()?.content {
+                Content::Go(found) => Some(found.build_info),
+                _ => None,
+            }
+        })
+    }
+
+    /// Builds, compares, and builds again where that is wanted.
+    fn build(
+        &self,
+        audited: &mut Audited,
+        objects: &Objects,
+        replay: &Replay,
+        folder: &Path,
+        parts: Option<&Parts>,
+        depth: Depth,
+    ) -> Result<(Rebuild, Option<Rebuild>), AuditError> {
+        let GoSubject { go, lock, .. } = self.own;
+        let stages = self.ground.work.join("go");
+        let unpacked = Unpacked::ensure(&stages, lock, objects, self.world.limits, go.recipe.vcs.is_some())?;
+        let checkout = self.checkout(replay, &unpacked)?;
+        let stand_ins = stages.join("stand-ins");
+        let request = |work_dir| GoRequest {
+            purl: &lock.purl,
+            lock: &self.subject.lock_digest,
+            recipe: &go.recipe,
+            ldflags: replay.ldflags.as_deref(),
+            checkout: checkout.as_ref(),
+            source: &unpacked.source,
+            toolchain: &unpacked.toolchain,
+            modules: &unpacked.modules,
+            stand_ins: &stand_ins,
+            work_dir,
+            jobs: self.ground.options.jobs.get(),
+            observations: &replay.observations,
+            limits: &self.ground.options.rebuild,
+        };
+        let (first_dir, second_dir) = (folder.join("first"), folder.join("second"));
+        let first = rebuild_go(&request(&first_dir), self.ground.observer)?;
+        audited.built(&first, &first_dir, folder);
+        let mut again = false;
+        if first.completed() {
+            if let Some(parts) = parts {
+                self.compare(&mut audited.evidence, parts, &first, &first_dir, &unpacked.source)?;
+            }
+            again = match (self.ground.options.repeat, depth) {
+                (Repeat::Never, _) => false,
+                (Repeat::Always, _) => true,
+                (Repeat::OnDifference, Depth::Build) => false,
+                (Repeat::OnDifference, Depth::Comparison) => {
+                    parts.is_none() || self.ground.wants_second(&audited.evidence)
+                }
+            };
+        }
+        if !again {
+            return Ok((first, None));
+        }
+        let (second, stability) = rebuild_go_varied(&request(&second_dir), &first, self.ground.observer)?;
+        super::repeated(&mut audited.evidence, &first, &second, &stability);
+        audited.evidence.rebuild.varied = varied();
+        for pair in &mut audited.evidence.artifacts {
+            let member = pair.member.as_deref().unwrap_or(pair.name.as_str());
+            pair.rebuilt_again = self.binary_of(member).and_then(|binary| bytes_of(&second, binary));
+        }
+        Ok((first, Some(second)))
+    }
+
+    /// What git is to answer.
+    fn checkout(&self, replay: &Replay, unpacked: &Unpacked) -> Result<Option<CheckoutState>, AuditError> {
+        let Some(vcs) = &self.own.go.recipe.vcs else { return Ok(None) };
+        let path = unpacked.source.join("go.mod");
+        let go_mod = std::fs::read(&path).map_err(|source| AuditError::Work { path, source })?;
+        let time = replay.time.as_deref().and_then(|t| t.parse::<jiff::Timestamp>().ok());
+        let names = |here| vcs.tags.iter().filter(|t| t.here == here).map(|t| t.name.clone()).collect();
+        Ok(Some(CheckoutState {
+            revision: replay.revision.clone().unwrap_or_default(),
+            time: time.map_or(0, jiff::Timestamp::as_second),
+            modified: vcs.modified,
+            tags: names(true),
+            earlier_tags: names(false),
+            go_mod,
+        }))
+    }
+
+    /// The binary that a member is.
+    fn binary_of(&self, member: &str) -> Option<&str> {
+        let go = self.own.go;
+        if go.members.is_empty() {
+            return go.recipe.binaries.first().map(|b| b.name.as_str());
+        }
+        go.members.iter().find(|m| m.path == member).and_then(|m| match &m.origin {
+            Origin::Binary(name) => Some(name.as_str()),
+            Origin::File(_) => None,
+        })
+    }
+
+    /// Compares each member with the binary or the file of the source that it is said to be.
+    fn compare(
+        &self,
+        evidence: &mut Evidence,
+        parts: &Parts,
+        first: &Rebuild,
+        first_dir: &Path,
+        source: &Path,
+    ) -> Result<(), AuditError> {
+        self.ground
+            .observer
+            .event(&Event::Started { stage: Stage::Comparison, what: "published and rebuilt" });
+        let scratch = self.ground.work.join("scratch");
+        make_folder(&scratch)?;
+        let options = CompareOptions::new(scratch);
+        let go = self.own.go;
+        let name = ArtifactName::new(go.artifact.clone())?;
+        let rebuilt = first.rebuilt(first_dir)?;
+        let mut expected: BTreeMap<&str, Option<Rebuilt>> = BTreeMap::new();
+        for member in &go.members {
+            let ours = match &member.origin {
+                Origin::Binary(binary) => rebuilt.iter().find(|r| r.0.name.as_str() == binary).cloned(),
+                Origin::File(file) => of_source(source, file)?,
+            };
+            expected.insert(&member.path, ours);
+        }
+        if go.members.is_empty() {
+            expected.insert(&go.artifact, rebuilt.into_iter().next());
+        }
+        for (member, ours) in &expected {
+            let Some(path) = parts.files.get(*member) else {
+                evidence.not_looked.push(Gap {
+                    code: "member-missing".to_owned(),
+                    text: format!("`{member}`: the published archive does not have it"),
+                });
+                continue;
+            };
+            let theirs = Published(Artifact::read(name.clone(), path)?);
+            let mut pair = pair(&name, member, &theirs, go.members.is_empty());
+            if let Some(ours) = ours {
+                pair.rebuilt = Bytes::of(&ours.0);
+                if pair.rebuilt.as_ref() != Some(&pair.published) {
+                    pair = pair.explained_by(&compare::compare(&theirs, ours, &options)?);
+                }
+            }
+            evidence.artifacts.push(pair);
+        }
+        for (member, path) in parts.files.iter().filter(|(m, _)| !expected.contains_key(m.as_str())) {
+            let theirs = Published(Artifact::read(name.clone(), path)?);
+            let mut extra = pair(&name, member, &theirs, false);
+            extra.differences = vec![difference(member, Cause::MemberRemoved, None, "no such member")];
+            evidence.artifacts.push(extra);
+        }
+        self.container(evidence, parts, name);
+        let equal = evidence.artifacts.iter().filter(|p| artifact_outcome(p) == Outcome::Identical).count();
+        let what = format!("{equal} of {} identical", evidence.artifacts.len());
+        self.ground.observer.event(&Event::Finished { stage: Stage::Comparison, what: &what });
+        Ok(())
+    }
+
+    fn container(&self, evidence: &mut Evidence, parts: &Parts, name: ArtifactName) {
+        if self.own.go.members.is_empty() {
+            return;
+        }
+        let path = match (self.world.published, &self.own.lock.published) {
+            (Some(path), _) => Artifact::read(name.clone(), path).ok().and_then(|a| Bytes::of(&a)),
+            (None, Some(locked)) => Some(Bytes { digest: locked.digest.clone(), len_bytes: locked.size }),
+            (None, None) => None,
+        };
+        if let Some(published) = path {
+            evidence.containers.push(Container {
+                name,
+                published,
+                differences: parts.headers.clone(),
+                limits: Vec::new(),
+            });
+        }
+    }
+
+    /// Enters what has nothing published beside it.
+    fn alone(&self, evidence: &mut Evidence, first: &Rebuild, second: Option<&Rebuild>) {
+        let go = self.own.go;
+        let Ok(name) = ArtifactName::new(go.artifact.clone()) else { return };
+        for binary in &go.recipe.binaries {
+            let is_it = |m: &&crate::component::Member| m.origin == Origin::Binary(binary.name.clone());
+            let Some(rebuilt) = bytes_of(first, &binary.name) else { continue };
+            evidence.unpublished.push(BuiltAlone {
+                name: name.clone(),
+                member: go.members.iter().find(is_it).map(|m| m.path.clone()),
+                rebuilt,
+                rebuilt_again: second.and_then(|s| bytes_of(s, &binary.name)),
+            });
+        }
+    }
+}
+
+/// What the second build had otherwise.
+fn varied() -> Vec<String> {
+    ["host name `another-host`", "1 processor", "empty build cache at another path", "another home"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn bytes_of(rebuild: &Rebuild, binary: &str) -> Option<Bytes> {
+    let kept: &Kept = rebuild.artifacts.iter().find(|k| k.name.as_str() == binary)?;
+    Bytes::from_digests(&kept.digests, kept.len_bytes)
+}
+
+/// A file of the source in the role of what we made; none where the source has no such file.
+fn of_source(source: &Path, file: &str) -> Result<Option<Rebuilt>, AuditError> {
+    let path: PathBuf = source.join(file);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let name = ArtifactName::new(file.rsplit('/').next().unwrap_or(file).to_owned())?;
+    Ok(Some(Rebuilt(Artifact::read(name, &path)?)))
+}
+
+fn pair(name: &ArtifactName, member: &str, published: &Published, whole: bool) -> ArtifactPair {
+    let none = Bytes { digest: Digest::sha256(b""), len_bytes: 0 };
+    ArtifactPair {
+        name: name.clone(),
+        member: (!whole).then(|| member.to_owned()),
+        published: Bytes::of(&published.0).unwrap_or(none),
+        rebuilt: None,
+        rebuilt_again: None,
+        differences: Vec::new(),
+        limits: Vec::new(),
+        passes: Vec::new(),
+    }
+}
+
+/// A locked module as an input of the build.
+fn package(locked: &LockedModule) -> Option<Package> {
+    let blob = locked.zip.as_ref().or(locked.mod_file.as_ref())?;
+    let ModuleVersion { path, version } = locked.module();
+    let encoded = version.replace('+', "%2B");
+    Some(Package {
+        purl: Some(format!("pkg:golang/{path}@{encoded}")),
+        name: path,
+        version,
+        architecture: "any".to_owned(),
+        len_bytes: blob.size,
+        digest: blob.digest.clone(),
+    })
+}

@@ -1,0 +1,159 @@
+//! Locks of all channels, for commands that read, resolve or write them.
+
+use std::path::{Path, PathBuf};
+
+use reprove::audit::{GoSubject, Locked};
+use reprove::component::{Channel, Component, Release};
+use reprove::digest::Digest;
+use reprove::environment::debian::{ResolveRequest, resolve};
+use reprove::environment::go::{self as go_environment, GoLock};
+use reprove::environment::lock::{self, Lock, LockedIndex};
+use reprove::observation::Observation;
+use reprove::source::debian::Access;
+use reprove::verify::openpgp::Keyring;
+
+use crate::exit::Exit;
+use crate::failures;
+use crate::go::GoHost;
+use crate::render::Failure;
+
+/// The lock of a release.
+pub(crate) enum ReleaseLock {
+    /// Debian's.
+    Debian(Box<Lock>),
+    /// A Go build's.
+    Go(Box<GoLock>),
+}
+
+/// With what a lock is resolved.
+pub(crate) struct Resolver<'a> {
+    pub(crate) access: Access<'a>,
+    pub(crate) go: &'a GoHost,
+    pub(crate) archive_keyring: &'a Keyring,
+    pub(crate) as_of: jiff::Timestamp,
+    pub(crate) apt_get: &'a Path,
+    pub(crate) scratch: &'a Path,
+}
+
+/// What a lock holds, in numbers and names.
+pub(crate) struct Contents {
+    pub(crate) packages: usize,
+    pub(crate) source_files: usize,
+    pub(crate) published: Vec<String>,
+    pub(crate) indexes: Vec<LockedIndex>,
+    pub(crate) observations: Vec<Observation>,
+}
+
+impl Resolver<'_> {
+    /// Resolves the release's environment.
+    pub(crate) fn resolve(&self, component: &Component, release: &Release) -> Result<ReleaseLock, Failure> {
+        match &release.channel {
+            Channel::Debian(debian) => {
+                let request = ResolveRequest {
+                    component: &component.name,
+                    release,
+                    debian,
+                    archive_keyring: self.archive_keyring,
+                    as_of: self.as_of,
+                    apt_get: self.apt_get,
+                    scratch: self.scratch,
+                };
+                resolve(&self.access, &request)
+                    .map(|lock| ReleaseLock::Debian(Box::new(lock)))
+                    .map_err(failures::environment)
+            }
+            Channel::Npm(go) | Channel::Upstream(go) => {
+                let proxy = self.go.proxy(&self.access);
+                let published = self.go.published(&self.access, release, go)?;
+                let request = go_environment::GoResolve {
+                    component: &component.name,
+                    release,
+                    go,
+                    proxy,
+                    database: self.go.database.as_ref(),
+                    published: published.as_ref(),
+                };
+                go_environment::resolve(&request)
+                    .map(|lock| ReleaseLock::Go(Box::new(lock)))
+                    .map_err(failures::go)
+            }
+        }
+    }
+}
+
+impl ReleaseLock {
+    /// Reads the lock of a release from its place.
+    pub(crate) fn read(component: &Component, release: &Release) -> Result<(Self, PathBuf), Failure> {
+        let path = component.lock_path(release);
+        let lock = match &release.channel {
+            Channel::Debian(_) => lock::read(&path, &component.name)
+                .map(|lock| Self::Debian(Box::new(lock)))
+                .map_err(|e| Failure::new(e, Exit::Usage))?,
+            Channel::Npm(_) | Channel::Upstream(_) => GoLock::of_release(component, release)
+                .map(|lock| Self::Go(Box::new(lock)))
+                .map_err(|e| Failure::new(e, Exit::Usage))?,
+        };
+        Ok((lock, path))
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let bytes = match self {
+            Self::Debian(lock) => lock.to_bytes(),
+            Self::Go(lock) => lock.to_bytes(),
+        };
+        bytes.unwrap_or_default()
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let written = match self {
+            Self::Debian(lock) => lock.write(path),
+            Self::Go(lock) => lock.write(path),
+        };
+        written.map_err(|e| Failure::new(e, Exit::CouldNotLook))
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::sha256(&self.to_bytes())
+    }
+
+    pub(crate) fn locked<'l>(&'l self, release: &'l Release) -> Option<Locked<'l>> {
+        match self {
+            Self::Debian(lock) => Some(Locked::Debian(lock)),
+            Self::Go(lock) => Some(Locked::Go(GoSubject { release, go: release.go()?, lock })),
+        }
+    }
+
+    pub(crate) fn architecture<'l>(&'l self, release: &'l Release) -> &'l str {
+        match self {
+            Self::Debian(lock) => &lock.build.architecture,
+            Self::Go(_) => release.go().and_then(|go| go.recipe.env.get("GOARCH")).map_or("", String::as_str),
+        }
+    }
+
+    /// How many artifacts a rebuild is to leave.
+    pub(crate) fn expected(&self, release: &Release) -> usize {
+        match self {
+            Self::Debian(lock) => lock.build.expected.len(),
+            Self::Go(_) => release.go().map_or(0, |go| go.recipe.binaries.len()),
+        }
+    }
+
+    pub(crate) fn contents(self) -> Contents {
+        match self {
+            Self::Debian(lock) => Contents {
+                packages: lock.packages.len(),
+                source_files: lock.source.files.len(),
+                published: lock.published.into_iter().map(|f| f.name).collect(),
+                indexes: lock.indexes,
+                observations: lock.observations,
+            },
+            Self::Go(lock) => Contents {
+                packages: lock.modules.len() + 1,
+                source_files: 1,
+                published: lock.published.into_iter().map(|p| p.name).collect(),
+                indexes: Vec::new(),
+                observations: Vec::new(),
+            },
+        }
+    }
+}

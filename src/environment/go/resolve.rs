@@ -1,0 +1,144 @@
+//! From a release's definition to its lock.
+
+use super::lock::Kind;
+use super::{GO_LOCK_SCHEMA, GoEnvironmentError, GoLock, LockedBlob, LockedModule, LockedPublished};
+use crate::component::{GoRelease, Release};
+use crate::digest::Digest;
+use crate::event::{Event, Stage};
+use crate::source::go::archive::ModuleZip;
+use crate::source::go::database::{self, DatabaseKey};
+use crate::source::go::{Fetched, GoSum, ModSum, ModuleProxy, ModuleVersion, Summed};
+use crate::store::Object;
+
+/// The platform that tool chains are for: builds run on it whatever they are built for.
+const HOST: &str = "linux-amd64";
+
+/// What a lock is made from.
+#[derive(Clone, Copy)]
+pub struct GoResolve<'a> {
+    /// The component's name.
+    pub component: &'a str,
+    /// The release.
+    pub release: &'a Release,
+    /// What Go builds of it.
+    pub go: &'a GoRelease,
+    /// Whom to ask.
+    pub proxy: ModuleProxy<'a>,
+    /// The checksum database that vouches for source and tool chain, where its key is known.
+    pub database: Option<&'a DatabaseKey>,
+    /// What was published, where it could be had.
+    pub published: Option<&'a Published>,
+}
+
+/// The published artifact, fetched.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// Its file name.
+    pub name: String,
+    /// Its bytes.
+    pub object: Object,
+    /// What its registry announced.
+    pub announced: Option<Digest>,
+}
+
+/// The module that holds a tool chain of that version.
+pub fn toolchain_module(version: &str) -> ModuleVersion {
+    ModuleVersion { path: "golang.org/toolchain".to_owned(), version: format!("v0.0.1-go{version}.{HOST}") }
+}
+
+/// Fetches the source, its modules and the tool chain, checks each by its sum, and writes them down.
+///
+/// The main module and the tool chain are vouched for by the checksum database where its key is known;
+/// else their sums are those of what the proxy sent, and the audit will say that nobody vouched for them.
+pub fn resolve(request: &GoResolve<'_>) -> Result<GoLock, GoEnvironmentError> {
+    let GoResolve { go, proxy, .. } = request;
+    let source = ModuleVersion { path: go.module.clone(), version: go.version.clone() };
+    let toolchain = toolchain_module(&go.recipe.toolchain.text);
+    proxy.observer.event(&Event::Started { stage: Stage::Environment, what: "modules and tool chain" });
+    let main = main_modules(request, &[&source, &toolchain])?;
+    let zip = main.first().and_then(|(_, zip, _)| zip.as_ref());
+    let zip = zip.ok_or_else(|| unfit(&source, "it has no zip"))?;
+    let zip = ModuleZip::open(&source, &zip.path, proxy.limits)?;
+    let mut sums = GoSum::default();
+    for name in ["go.sum", "go.work.sum"] {
+        if let Some(text) = zip.file(name, proxy.limits.mod_bytes_max)? {
+            sums.read(name, &text, proxy.limits.sum_lines_max)?;
+        }
+    }
+    let wanted: Vec<Summed> =
+        sums.modules.into_iter().map(|(m, (zip, only_mod))| (m, zip, only_mod)).collect();
+    let fetched = proxy.fetch_summed(&wanted)?;
+    let modules =
+        fetched.iter().zip(&wanted).map(|(got, (_, zip, only_mod))| locked(got, zip, only_mod)).collect();
+    let what = format!("{} modules", wanted.len());
+    proxy.observer.event(&Event::Finished { stage: Stage::Environment, what: &what });
+    let mut main = main.iter().map(|got| locked(got, &sum_of(got, proxy), &mod_sum_of(got)));
+    let (Some(source), Some(toolchain)) = (main.next(), main.next()) else {
+        return Err(unfit(&source, "it was not fetched"));
+    };
+    Ok(GoLock {
+        schema: GO_LOCK_SCHEMA,
+        kind: Kind::Go,
+        component: request.component.to_owned(),
+        purl: request.release.purl.to_string(),
+        recipe: GoLock::recipe_digest(go),
+        source,
+        toolchain,
+        modules,
+        published: request.published.map(|p| LockedPublished {
+            name: p.name.clone(),
+            size: p.object.len_bytes,
+            digest: p.object.digest.clone(),
+            announced: p.announced.clone(),
+        }),
+    })
+}
+
+fn unfit(module: &ModuleVersion, detail: &str) -> GoEnvironmentError {
+    GoEnvironmentError::Unfit { module: module.to_string(), detail: detail.to_owned() }
+}
+
+/// Fetches source and tool chain by the sums that the database vouches for, or as the proxy has them.
+fn main_modules(
+    request: &GoResolve<'_>,
+    modules: &[&ModuleVersion],
+) -> Result<Vec<Fetched>, GoEnvironmentError> {
+    let mut fetched = Vec::new();
+    for module in modules {
+        let vouched = match request.database {
+            Some(key) => {
+                let record = database::look_up(&request.proxy, key, module)?;
+                Some(database::verify(key, module, &record)?)
+            }
+            None => None,
+        };
+        match vouched {
+            Some((zip, only_mod)) => {
+                let one = [((*module).clone(), Some(zip), Some(only_mod))];
+                fetched.extend(request.proxy.fetch_summed(&one)?);
+            }
+            None => fetched.push(((*module).clone(), Some(request.proxy.zip(module)?), None)),
+        }
+    }
+    Ok(fetched)
+}
+
+fn sum_of((module, zip, _): &Fetched, proxy: &ModuleProxy<'_>) -> Option<ModSum> {
+    ModuleZip::open(module, &zip.as_ref()?.path, proxy.limits).ok()?.sum().ok()
+}
+
+fn mod_sum_of((.., only_mod): &Fetched) -> Option<ModSum> {
+    Some(crate::source::go::h1_of_mod(&std::fs::read(&only_mod.as_ref()?.path).ok()?))
+}
+
+fn locked((module, zip, only_mod): &Fetched, sum: &Option<ModSum>, mod_sum: &Option<ModSum>) -> LockedModule {
+    let blob = |o: &Object| LockedBlob { size: o.len_bytes, digest: o.digest.clone() };
+    LockedModule {
+        path: module.path.clone(),
+        version: module.version.clone(),
+        sum: zip.as_ref().and(sum.clone()),
+        zip: zip.as_ref().map(blob),
+        mod_sum: only_mod.as_ref().and(mod_sum.clone()),
+        mod_file: only_mod.as_ref().map(blob),
+    }
+}
