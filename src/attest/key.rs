@@ -16,7 +16,8 @@ use miette::Diagnostic;
 use serde::Deserialize;
 use x509_cert::der::pem;
 
-use crate::verify::key::{KeyError, PublicKey};
+use crate::verify::key::KeyError;
+use crate::verify::public_key::PublicKey;
 
 /// A private key in PEM. Default 32 KiB: an encrypted ECDSA key has 700 bytes.
 const KEY_PEM_BYTES_MAX: usize = 32 << 10;
@@ -65,12 +66,12 @@ impl SigningKey {
             .find_map(|algorithm| EcdsaKeyPair::from_pkcs8(algorithm, der).ok());
         if let Some(pair) = ecdsa {
             let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| unsupported())?;
-            let public = PublicKey::from_spki(spki.as_ref())?;
+            let public = PublicKey::from_der(spki.as_ref(), "signing key").map_err(|_| unsupported())?;
             return Ok(Self { pair: Pair::Ecdsa(Box::new(pair)), public });
         }
         let pair = Ed25519KeyPair::from_pkcs8(der).map_err(|_| unsupported())?;
         let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| unsupported())?;
-        let public = PublicKey::from_spki(spki.as_ref())?;
+        let public = PublicKey::from_der(spki.as_ref(), "signing key").map_err(|_| unsupported())?;
         Ok(Self { pair: Pair::Ed25519(Box::new(pair)), public })
     }
 

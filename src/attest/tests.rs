@@ -12,7 +12,8 @@ use crypto_secretbox::{KeyInit as _, XSalsa20Poly1305};
 
 use super::*;
 use crate::limits::signature::SignatureLimits;
-use crate::verify::key::{EnvelopeOutcome, KeyError, KeyKind, PublicKey, verify_envelope};
+use crate::verify::key::{EnvelopeOutcome, KeyError, verify_envelope};
+use crate::verify::public_key::{KeyAlgorithm, PublicKey};
 
 const LIMITS: SignatureLimits = SignatureLimits::DEFAULT;
 
@@ -22,21 +23,21 @@ fn pem(label: &str, body: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-fn pkcs8(kind: KeyKind) -> Vec<u8> {
+fn pkcs8(kind: KeyAlgorithm) -> Vec<u8> {
     let random = SystemRandom::new();
     match kind {
-        KeyKind::EcdsaP256 => {
+        KeyAlgorithm::EcdsaP256 => {
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap().as_ref().to_vec()
         }
-        KeyKind::EcdsaP384 => {
+        KeyAlgorithm::EcdsaP384 => {
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, &random).unwrap().as_ref().to_vec()
         }
-        KeyKind::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random).unwrap().as_ref().to_vec(),
-        KeyKind::Rsa => panic!("RSA keys do not sign here"),
+        KeyAlgorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8(&random).unwrap().as_ref().to_vec(),
+        other => panic!("{} keys do not sign here", other.name()),
     }
 }
 
-fn key(kind: KeyKind) -> SigningKey {
+fn key(kind: KeyAlgorithm) -> SigningKey {
     SigningKey::from_pem(pem("PRIVATE KEY", &pkcs8(kind)).as_bytes(), None).unwrap()
 }
 
@@ -57,11 +58,11 @@ fn encrypted(pkcs8: &[u8], password: &[u8], n: u64, claimed: (u64, u32, u32)) ->
 
 #[test]
 fn what_is_signed_verifies_with_that_key_and_nothing_else() {
-    let stranger = key(KeyKind::EcdsaP256);
-    for kind in [KeyKind::EcdsaP256, KeyKind::EcdsaP384, KeyKind::Ed25519] {
+    let stranger = key(KeyAlgorithm::EcdsaP256);
+    for kind in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384, KeyAlgorithm::Ed25519] {
         let signing = key(kind);
-        assert_eq!(signing.public().kind(), kind);
-        let public = PublicKey::from_pem(signing.public().to_pem().as_bytes()).unwrap();
+        assert_eq!(signing.public().algorithm(), kind);
+        let public = PublicKey::from_pem(&signing.public().to_pem(), "key").unwrap();
         assert_eq!(&public, signing.public());
         let envelope = sign("application/example", b"payload", &signing).unwrap();
         assert_eq!(envelope.signatures[0].keyid, public.id());
@@ -79,7 +80,7 @@ fn what_is_signed_verifies_with_that_key_and_nothing_else() {
 
 #[test]
 fn each_field_alone_is_enough_to_refuse() {
-    let signing = key(KeyKind::Ed25519);
+    let signing = key(KeyAlgorithm::Ed25519);
     let keys = [signing.public().clone()];
     let honest = sign("application/example", b"payload", &signing).unwrap();
     let refuted = |envelope: &Envelope| {
@@ -115,7 +116,7 @@ fn each_field_alone_is_enough_to_refuse() {
 
 #[test]
 fn two_signatures_of_one_key_are_one_voice() {
-    let (a, b) = (key(KeyKind::Ed25519), key(KeyKind::EcdsaP384));
+    let (a, b) = (key(KeyAlgorithm::Ed25519), key(KeyAlgorithm::EcdsaP384));
     let mut envelope = sign("t", b"payload", &a).unwrap();
     envelope.signatures.push(envelope.signatures[0].clone());
     let keys = [a.public().clone(), b.public().clone()];
@@ -127,14 +128,14 @@ fn two_signatures_of_one_key_are_one_voice() {
 #[test]
 fn rsa_verifies_and_short_rsa_is_refused() {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-    let public = PublicKey::from_spki(pair.public_key().as_der().unwrap().as_ref()).unwrap();
-    assert_eq!(public.kind(), KeyKind::Rsa);
+    let public = PublicKey::from_der(pair.public_key().as_der().unwrap().as_ref(), "key").unwrap();
+    assert_eq!(public.algorithm(), KeyAlgorithm::Rsa);
     let mut signature = vec![0; pair.public_modulus_len()];
     pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), b"message", &mut signature).unwrap();
-    assert!(public.verifies(b"message", &signature));
-    assert!(!public.verifies(b"messagf", &signature));
+    assert!(public.verify(b"message", &signature));
+    assert!(!public.verify(b"messagf", &signature));
     signature[0] ^= 1;
-    assert!(!public.verifies(b"message", &signature));
+    assert!(!public.verify(b"message", &signature));
 
     // rsaEncryption with a modulus of 1024 bits.
     let modulus = [&[0x02, 0x81, 0x81, 0x00][..], &[0xc1; 128]].concat();
@@ -142,13 +143,12 @@ fn rsa_verifies_and_short_rsa_is_refused() {
     let algorithm = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
     let bits = [&[0x03, 0x81, 0x8d, 0x00][..], &rsa_key].concat();
     let spki = [&[0x30, 0x81, 0x9f][..], &algorithm, &bits].concat();
-    let key = PublicKey::from_spki(&spki);
-    assert!(key.is_err() || !key.unwrap().verifies(b"message", &[0; 128]));
+    assert!(PublicKey::from_der(&spki, "key").is_err());
 }
 
 #[test]
 fn cosign_s_encrypted_keys_open_with_their_password_only() {
-    let der = pkcs8(KeyKind::EcdsaP256);
+    let der = pkcs8(KeyAlgorithm::EcdsaP256);
     let file = encrypted(&der, b"secret", 1 << 10, (1 << 10, 8, 1));
     let opened = SigningKey::from_pem(file.as_bytes(), Some(b"secret")).unwrap();
     assert_eq!(opened.public(), SigningKey::from_pkcs8(&der).unwrap().public());
@@ -160,7 +160,7 @@ fn cosign_s_encrypted_keys_open_with_their_password_only() {
 
 #[test]
 fn a_key_file_cannot_ask_for_the_machine() {
-    let der = pkcs8(KeyKind::Ed25519);
+    let der = pkcs8(KeyAlgorithm::Ed25519);
     for claimed in [
         (1 << 22, 8, 1),
         (1 << 62, 8, 1),
@@ -179,7 +179,7 @@ fn a_key_file_cannot_ask_for_the_machine() {
 
 #[test]
 fn what_is_no_key_is_refused() {
-    let ed = pkcs8(KeyKind::Ed25519);
+    let ed = pkcs8(KeyAlgorithm::Ed25519);
     for (label, body) in [
         ("RSA PRIVATE KEY", ed.as_slice()),
         ("CERTIFICATE", &ed),
@@ -187,19 +187,23 @@ fn what_is_no_key_is_refused() {
         ("PUBLIC KEY", &ed),
     ] {
         assert!(SigningKey::from_pem(pem(label, body).as_bytes(), None).is_err(), "{label}");
-        assert!(PublicKey::from_pem(pem(label, body).as_bytes()).is_err(), "{label}");
+        assert!(PublicKey::from_pem(&pem(label, body), "key").is_err(), "{label}");
     }
-    let long = vec![b'a'; 40 << 10];
-    assert!(matches!(PublicKey::from_pem(&long), Err(KeyError::Limit { .. })));
-    let spki = key(KeyKind::EcdsaP256).public().spki_der().to_vec();
+    let long = " ".repeat(40 << 10) + &key(KeyAlgorithm::EcdsaP256).public().to_pem();
+    assert!(PublicKey::from_pem(&long, "key").is_err());
+    assert!(matches!(
+        SigningKey::from_pem(long.as_bytes(), None),
+        Err(SigningKeyError::Key(KeyError::Limit { .. }))
+    ));
+    let spki = key(KeyAlgorithm::EcdsaP256).public().spki_der().to_vec();
     for i in 0..spki.len() {
-        assert!(PublicKey::from_spki(&spki[..i]).is_err());
+        assert!(PublicKey::from_der(&spki[..i], "key").is_err());
     }
-    assert!(PublicKey::from_spki(&[spki.as_slice(), b"\0"].concat()).is_err());
+    assert!(PublicKey::from_der(&[spki.as_slice(), b"\0"].concat(), "key").is_err());
 }
 
 #[test]
 fn nothing_of_the_private_key_is_printed() {
-    let signing = key(KeyKind::Ed25519);
+    let signing = key(KeyAlgorithm::Ed25519);
     assert_eq!(format!("{signing:?}"), format!("SigningKey({:?})", signing.public()));
 }

@@ -1,183 +1,16 @@
-//! Plain public keys: ECDSA on P-256 and P-384, Ed25519 and RSA, in SubjectPublicKeyInfo PEM; and the DSSE
-//! envelopes that they vouch for.
+//! DSSE envelopes that plain public keys vouch for: the counterpart of signing them.
 //!
 //! A signature by a plain key establishes who holds the key and nothing about when it was made.
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_2048_8192_SHA512, VerificationAlgorithm,
-};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use miette::Diagnostic;
 use serde::Serialize;
-use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{Decode as _, Encode as _, pem};
-use x509_cert::spki::SubjectPublicKeyInfoRef;
 
-use crate::digest::Digest;
+use super::public_key::PublicKey;
 use crate::limits::signature::SignatureLimits;
 use crate::statement::dsse::{Envelope, pae};
 use crate::verdict::Verdict;
-
-/// RFC 5480, section 2.1.1.
-const OID_EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-/// RFC 5480, section 2.1.1.1: secp256r1.
-const OID_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-/// RFC 5480, section 2.1.1.1: secp384r1.
-const OID_P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-/// RFC 8410, section 3.
-const OID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-/// RFC 8017, appendix A.1.
-const OID_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-/// A public key in PEM. Default 32 KiB: RSA-16384, twice what is accepted, has 3 kB.
-const KEY_PEM_BYTES_MAX: usize = 32 << 10;
-
-/// What kind of key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyKind {
-    /// ECDSA on NIST P-256; signs SHA-256 unless told otherwise.
-    EcdsaP256,
-    /// ECDSA on NIST P-384; signs SHA-384.
-    EcdsaP384,
-    /// Ed25519 (RFC 8032), over the whole message.
-    Ed25519,
-    /// RSA of 2048 to 8192 bits, PKCS #1 v1.5.
-    Rsa,
-}
-
-impl KeyKind {
-    /// The name in messages.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EcdsaP256 => "ECDSA P-256",
-            Self::EcdsaP384 => "ECDSA P-384",
-            Self::Ed25519 => "Ed25519",
-            Self::Rsa => "RSA",
-        }
-    }
-
-    /// The schemes that a signature of such a key is tried with.
-    fn schemes(self) -> &'static [&'static dyn VerificationAlgorithm] {
-        match self {
-            Self::EcdsaP256 => &[&ECDSA_P256_SHA256_ASN1],
-            Self::EcdsaP384 => &[&ECDSA_P384_SHA384_ASN1],
-            Self::Ed25519 => &[&ED25519],
-            Self::Rsa => &[&RSA_PKCS1_2048_8192_SHA256, &RSA_PKCS1_2048_8192_SHA512],
-        }
-    }
-}
-
-/// A public key whose encoding has been checked. Which keys are trusted is the caller's to say.
-#[derive(Clone)]
-pub struct PublicKey {
-    kind: KeyKind,
-    spki: Vec<u8>,
-    raw: Vec<u8>,
-}
-
-impl PublicKey {
-    /// Reads `-----BEGIN PUBLIC KEY-----`.
-    pub fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
-        if text.len() > KEY_PEM_BYTES_MAX {
-            return Err(KeyError::Limit { max: KEY_PEM_BYTES_MAX });
-        }
-        let (label, der) = pem::decode_vec(text.trim_ascii())
-            .map_err(|e| KeyError::Malformed { detail: format!("not PEM: {e}") })?;
-        match label {
-            "PUBLIC KEY" => Self::from_spki(&der),
-            other => Err(KeyError::Label { expected: "PUBLIC KEY", found: other.to_owned() }),
-        }
-    }
-
-    /// Reads the DER of a SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7).
-    pub fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
-        let malformed = |e: &dyn std::fmt::Display| KeyError::Malformed { detail: e.to_string() };
-        let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|e| malformed(&e))?;
-        let kind = match info.algorithm.oid {
-            OID_EC => {
-                let curve = info.algorithm.parameters_oid().map_err(|e| malformed(&e))?;
-                match curve {
-                    OID_P256 => KeyKind::EcdsaP256,
-                    OID_P384 => KeyKind::EcdsaP384,
-                    other => return Err(KeyError::Algorithm { found: format!("elliptic curve {other}") }),
-                }
-            }
-            OID_ED25519 => KeyKind::Ed25519,
-            OID_RSA => KeyKind::Rsa,
-            other => return Err(KeyError::Algorithm { found: other.to_string() }),
-        };
-        let raw = info.subject_public_key.as_bytes().ok_or_else(|| KeyError::Malformed {
-            detail: "the key is not a whole number of bytes".to_owned(),
-        })?;
-        // One key has one encoding and so one id: points are uncompressed (RFC 5480, section 2.2).
-        if matches!(kind, KeyKind::EcdsaP256 | KeyKind::EcdsaP384) && raw.first() != Some(&4) {
-            return Err(KeyError::Malformed { detail: "the point is not in uncompressed form".to_owned() });
-        }
-        if info.to_der().map_err(|e| malformed(&e))? != der {
-            return Err(KeyError::Malformed { detail: "the encoding is not canonical DER".to_owned() });
-        }
-        for scheme in kind.schemes().iter().take(1) {
-            ParsedPublicKey::new(*scheme, raw)
-                .map_err(|_| KeyError::Malformed { detail: format!("not a valid {} key", kind.name()) })?;
-        }
-        Ok(Self { kind, spki: der.to_vec(), raw: raw.to_vec() })
-    }
-
-    /// What kind of key.
-    pub const fn kind(&self) -> KeyKind {
-        self.kind
-    }
-
-    /// SHA-256 of the SubjectPublicKeyInfo in hexadecimal: the `keyid` that this crate writes.
-    pub fn id(&self) -> String {
-        Digest::sha256(&self.spki).to_hex()
-    }
-
-    /// The SubjectPublicKeyInfo in DER.
-    pub fn spki_der(&self) -> &[u8] {
-        &self.spki
-    }
-
-    /// The SubjectPublicKeyInfo in PEM.
-    pub fn to_pem(&self) -> String {
-        let mut text = String::from("-----BEGIN PUBLIC KEY-----\n");
-        let body = STANDARD.encode(&self.spki);
-        let mut rest = body.as_str();
-        while !rest.is_empty() {
-            let (line, tail) = rest.split_at(rest.len().min(64));
-            text.push_str(line);
-            text.push('\n');
-            rest = tail;
-        }
-        text.push_str("-----END PUBLIC KEY-----\n");
-        text
-    }
-
-    /// Whether `signature` is this key's over `message`, by the schemes that go with its kind. ECDSA
-    /// signatures are in DER.
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.kind.schemes().iter().any(|scheme| {
-            ParsedPublicKey::new(*scheme, &self.raw)
-                .is_ok_and(|key| key.verify_sig(message, signature).is_ok())
-        })
-    }
-}
-
-impl PartialEq for PublicKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.spki == other.spki
-    }
-}
-
-impl Eq for PublicKey {}
-
-impl std::fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PublicKey({}, {})", self.kind.name(), self.id())
-    }
-}
 
 /// What one signature of an envelope turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -264,7 +97,7 @@ pub fn verify_envelope(
     let mut outcomes = Vec::new();
     for signature in &envelope.signatures {
         let bytes = decode_base64(&signature.sig, "sig")?;
-        outcomes.push(match keys.iter().find(|key| key.verifies(&signed, &bytes)) {
+        outcomes.push(match keys.iter().find(|key| key.verify(&signed, &bytes)) {
             Some(key) => EnvelopeOutcome::Good { key: key.id() },
             None => match keys.iter().find(|key| key.id() == signature.keyid) {
                 Some(key) => EnvelopeOutcome::Refuted { key: key.id() },

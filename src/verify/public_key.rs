@@ -2,7 +2,8 @@
 
 use aws_lc_rs::signature as algorithms;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use serde::Serialize;
 use x509_cert::der::{Decode as _, DecodePem as _, Encode as _};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
@@ -13,8 +14,12 @@ const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
 const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 const ED25519: &str = "1.3.101.112";
 
+/// A public key in PEM. Default 32 KiB: RSA-16384, twice what is accepted, has 3 kB.
+const KEY_PEM_BYTES_MAX: usize = 32 << 10;
+
 /// Algorithms whose signatures are checked here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum KeyAlgorithm {
     /// ECDSA on P-256 with SHA-256.
     EcdsaP256,
@@ -28,8 +33,32 @@ pub enum KeyAlgorithm {
     Rsa,
 }
 
+impl KeyAlgorithm {
+    /// The name in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EcdsaP256 => "ECDSA P-256",
+            Self::EcdsaP384 => "ECDSA P-384",
+            Self::EcdsaP521 => "ECDSA P-521",
+            Self::Ed25519 => "Ed25519",
+            Self::Rsa => "RSA",
+        }
+    }
+
+    /// How its signatures are tried.
+    fn schemes(self) -> &'static [&'static dyn algorithms::VerificationAlgorithm] {
+        match self {
+            Self::EcdsaP256 => &[&algorithms::ECDSA_P256_SHA256_ASN1, &algorithms::ECDSA_P256_SHA256_FIXED],
+            Self::EcdsaP384 => &[&algorithms::ECDSA_P384_SHA384_ASN1, &algorithms::ECDSA_P384_SHA384_FIXED],
+            Self::EcdsaP521 => &[&algorithms::ECDSA_P521_SHA512_ASN1, &algorithms::ECDSA_P521_SHA512_FIXED],
+            Self::Ed25519 => &[&algorithms::ED25519],
+            Self::Rsa => &[&algorithms::RSA_PKCS1_2048_8192_SHA256],
+        }
+    }
+}
+
 /// A public key, always a well-formed SubjectPublicKeyInfo of an algorithm known here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     spki_der: Vec<u8>,
     raw: Vec<u8>,
@@ -44,6 +73,9 @@ impl PublicKey {
     /// Not PEM, another kind of block, or an algorithm that is not known here.
     pub fn from_pem(pem: &str, source_name: &str) -> Result<Self, VerifyError> {
         let bad = |reason: String| VerifyError::TrustRoot { source_name: source_name.to_owned(), reason };
+        if pem.len() > KEY_PEM_BYTES_MAX {
+            return Err(bad(format!("a key file of more than {KEY_PEM_BYTES_MAX} bytes")));
+        }
         let start = pem.find("-----BEGIN").ok_or_else(|| bad("no PEM block".to_owned()))?;
         let block = pem.get(start..).unwrap_or_default().trim_end();
         let spki = SubjectPublicKeyInfoOwned::from_pem(block).map_err(|e| bad(e.to_string()))?;
@@ -86,6 +118,10 @@ impl PublicKey {
             ED25519 => KeyAlgorithm::Ed25519,
             other => return Err(format!("unknown key algorithm `{other}`")),
         };
+        for scheme in algorithm.schemes().iter().take(1) {
+            algorithms::ParsedPublicKey::new(*scheme, &raw)
+                .map_err(|_| format!("not a valid {} key", algorithm.name()))?;
+        }
         let spki_der = spki.to_der().map_err(|e| e.to_string())?;
         Ok(Self { spki_der, raw, algorithm })
     }
@@ -98,6 +134,26 @@ impl PublicKey {
     /// DER SubjectPublicKeyInfo.
     pub fn spki_der(&self) -> &[u8] {
         &self.spki_der
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo in hexadecimal: the `keyid` that this crate writes.
+    pub fn id(&self) -> String {
+        Digest::sha256(&self.spki_der).to_hex()
+    }
+
+    /// The SubjectPublicKeyInfo in PEM.
+    pub fn to_pem(&self) -> String {
+        let mut text = String::from("-----BEGIN PUBLIC KEY-----\n");
+        let body = STANDARD.encode(&self.spki_der);
+        let mut rest = body.as_str();
+        while !rest.is_empty() {
+            let (line, tail) = rest.split_at(rest.len().min(64));
+            text.push_str(line);
+            text.push('\n');
+            rest = tail;
+        }
+        text.push_str("-----END PUBLIC KEY-----\n");
+        text
     }
 
     /// `SHA256:` and the unpadded base64 of the SHA-256 of the SubjectPublicKeyInfo.
@@ -162,23 +218,14 @@ impl PublicKey {
     /// services write; each of the two encodings determines the same pair, so accepting both does
     /// not widen what verifies.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        let any = |list: &[&'static dyn algorithms::VerificationAlgorithm]| {
-            list.iter().any(|algorithm| {
-                algorithms::UnparsedPublicKey::new(*algorithm, &self.raw).verify(message, signature).is_ok()
-            })
-        };
-        match self.algorithm {
-            KeyAlgorithm::EcdsaP256 => {
-                any(&[&algorithms::ECDSA_P256_SHA256_ASN1, &algorithms::ECDSA_P256_SHA256_FIXED])
-            }
-            KeyAlgorithm::EcdsaP384 => {
-                any(&[&algorithms::ECDSA_P384_SHA384_ASN1, &algorithms::ECDSA_P384_SHA384_FIXED])
-            }
-            KeyAlgorithm::EcdsaP521 => {
-                any(&[&algorithms::ECDSA_P521_SHA512_ASN1, &algorithms::ECDSA_P521_SHA512_FIXED])
-            }
-            KeyAlgorithm::Ed25519 => any(&[&algorithms::ED25519]),
-            KeyAlgorithm::Rsa => any(&[&algorithms::RSA_PKCS1_2048_8192_SHA256]),
-        }
+        self.algorithm.schemes().iter().any(|scheme| {
+            algorithms::UnparsedPublicKey::new(*scheme, &self.raw).verify(message, signature).is_ok()
+        })
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PublicKey({}, {})", self.algorithm.name(), self.id())
     }
 }

@@ -158,8 +158,8 @@ impl TrustedKey {
     /// Whether an envelope's `keyid` means this key: its identifier, or where the caller chose none
     /// one of its fingerprints, which name the same bytes.
     pub(crate) fn is_called(&self, key_id: &str) -> bool {
-        let hex = || crate::digest::Digest::sha256(self.key.spki_der()).to_hex();
-        self.id == key_id || (!self.id_is_given && (self.key.fingerprint() == key_id || hex() == key_id))
+        self.id == key_id
+            || (!self.id_is_given && (self.key.fingerprint() == key_id || self.key.id() == key_id))
     }
 
     /// A key under a name that envelopes use for it.
