@@ -70,7 +70,7 @@ fn first(folder: &Path, start: &str) -> io::Result<Option<PathBuf>> {
     Ok(all(folder, start)?.into_iter().next())
 }
 
-fn reprove() -> PathBuf {
+pub(crate) fn reprove() -> PathBuf {
     // The example lies in `<target>/release/examples`, the program one folder above.
     let own = std::env::current_exe().unwrap_or_default();
     own.ancestors().nth(2).unwrap_or(Path::new(".")).join("reprove")

@@ -7,6 +7,10 @@
 mod compare;
 mod measure;
 mod root_fs;
+#[path = "../it/sigstore_world/mod.rs"]
+#[allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
+mod sigstore_world;
+mod verify;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
     let answer = match first.as_deref().and_then(|f| f.to_str()) {
         // Our side of a case, run as a process of its own.
         Some("root-fs-make") => root_fs::run(arguments),
+        Some(job) if job.starts_with("verify-") => verify::run(job, arguments),
         first => bench(first),
     };
     match answer {
@@ -92,7 +97,7 @@ fn bench(filter: Option<&str>) -> io::Result<bool> {
     let scratch = scratch.canonicalize()?;
     let mut cases = Vec::new();
     let mut absent = Vec::new();
-    for topic in [root_fs::cases, compare::cases] {
+    for topic in [root_fs::cases, compare::cases, verify::cases] {
         match topic(&scratch)? {
             Ok(more) => cases.extend(more),
             Err(why) => absent.push(why),
