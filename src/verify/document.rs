@@ -8,6 +8,8 @@ use sigstore_types::Bundle;
 use super::answer::Format;
 use super::error::VerifyError;
 use super::json;
+use super::statement::subject_digests;
+use crate::digest::{Algorithm, Digest};
 use crate::limits::verify::VerifyLimits;
 use crate::statement::dsse::{Envelope, Signature};
 
@@ -99,6 +101,40 @@ pub fn read(bytes: &[u8], source: &str, limits: &VerifyLimits) -> Result<Vec<Att
     }
     count(source, "attestations", attestations.len(), limits.attestations_max)?;
     Ok(attestations)
+}
+
+/// Digests that a document of one bundle or envelope states, at the price of parsing its JSON; `None` for what
+/// is neither, or states none: such a document may be about any artifact.
+///
+/// For runs over so many documents that they are read when their artifact's turn comes.
+pub fn stated_digests(bytes: &[u8], limits: &VerifyLimits) -> Option<Vec<Digest>> {
+    if bytes.len() as u64 > limits.document_bytes_max {
+        return None;
+    }
+    let value = json::parse(bytes).ok()?;
+    let digests = if is_bundle(&value) {
+        digests_of_bundle(&value)
+    } else if value.get("payload").is_some() && value.get("signatures").is_some() {
+        json::text(&value, &["payload"]).and_then(base64).map(|payload| subject_digests(&payload))?
+    } else {
+        return None;
+    };
+    (!digests.is_empty()).then_some(digests)
+}
+
+/// Digests that a bundle in JSON states: its statement's subjects', or its message's.
+pub(crate) fn digests_of_bundle(raw: &Value) -> Vec<Digest> {
+    if let Some(payload) = json::text(raw, &["dsseEnvelope", "payload"]).and_then(base64) {
+        return subject_digests(&payload);
+    }
+    let stated = json::at(raw, &["messageSignature", "messageDigest"]);
+    let text = |name: &str| stated.and_then(|d| json::text(d, &[name]));
+    let algorithm = match text("algorithm") {
+        Some("SHA2_512") => Algorithm::Sha512,
+        _ => Algorithm::Sha256,
+    };
+    let digest = text("digest").and_then(base64);
+    digest.and_then(|bytes| Digest::from_bytes(algorithm, &bytes).ok()).into_iter().collect()
 }
 
 fn count(source: &str, what: &'static str, found: usize, max: usize) -> Result<(), VerifyError> {

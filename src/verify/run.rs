@@ -80,23 +80,7 @@ pub fn needs_bytes(attestations: &[Attestation]) -> bool {
 
 /// Digests that an attestation states for its subjects, before anything is verified.
 fn stated_digests(attestation: &Attestation) -> Vec<Digest> {
-    let payload = |value: &Value| {
-        super::json::text(value, &["dsseEnvelope", "payload"])
-            .and_then(super::document::base64)
-            .map(|p| subject_digests(&p))
-    };
-    let of_bundle = |signed: &Signed| {
-        payload(&signed.raw).unwrap_or_else(|| {
-            let stated = super::json::at(&signed.raw, &["messageSignature", "messageDigest"]);
-            let digest =
-                stated.and_then(|d| super::json::text(d, &["digest"])).and_then(super::document::base64);
-            let algorithm = match stated.and_then(|d| super::json::text(d, &["algorithm"])) {
-                Some("SHA2_512") => Algorithm::Sha512,
-                _ => Algorithm::Sha256,
-            };
-            digest.and_then(|bytes| Digest::from_bytes(algorithm, &bytes).ok()).into_iter().collect()
-        })
-    };
+    let of_bundle = |signed: &Signed| super::document::digests_of_bundle(&signed.raw);
     match &attestation.body {
         Body::Bundle(signed) => of_bundle(signed),
         Body::Envelope(loose) => {

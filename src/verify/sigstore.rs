@@ -484,47 +484,71 @@ fn established(
 }
 
 fn check_of(error: &Error, content: &Content) -> Check {
-    let (code, next) = match error {
+    const AGAIN: &str = "fetch the bundle again from its publisher";
+    const ROOT: &str = "check that the trust root is the instance's that issued the certificate";
+    let (code, expected, next) = match error {
         // The stand-in for the artifact is one of the payload's own digests: what does not match is
         // what the log recorded.
         Error::ArtifactMismatch(_) if matches!(content, Content::Payload { .. }) => {
-            ("log-entry", "the log recorded another payload; fetch the bundle again from its publisher")
+            ("log-entry", "an entry of this payload", AGAIN)
         }
-        Error::SignatureInvalid(_) => ("signature", "check that artifact and bundle belong together"),
-        Error::ArtifactMismatch(_) => ("artifact-digest", "check that artifact and bundle belong together"),
+        Error::SignatureInvalid(_) => (
+            "signature",
+            "a signature by the certificate's key, or by the given one",
+            "check that artifact and bundle belong together",
+        ),
+        Error::ArtifactMismatch(_) => (
+            "artifact-digest",
+            "the artifact that the bundle names",
+            "check that artifact and bundle belong together",
+        ),
         Error::Certificate(CertificateError::Sct(_)) => {
-            ("certificate-log", "check that the trust root is the instance's that issued the certificate")
+            ("certificate-log", "a timestamp by one of the trust root's certificate logs", ROOT)
         }
-        Error::Certificate(CertificateError::Malformed(_)) => ("certificate", "fetch the bundle again"),
+        Error::Certificate(CertificateError::Malformed(_)) => {
+            ("certificate", "a well-formed certificate", AGAIN)
+        }
         Error::Certificate(_) => {
-            ("certificate-chain", "check that the trust root is the instance's that issued the certificate")
+            ("certificate-chain", "a certificate of the trust root's authorities, valid when it signed", ROOT)
         }
         Error::TransparencyLog(TransparencyLogError::EntryMismatch(_)) => {
-            ("log-entry", "the log recorded another signature; fetch the bundle again from its publisher")
+            ("log-entry", "an entry of this signature and certificate", AGAIN)
         }
         Error::TransparencyLog(
             TransparencyLogError::InclusionProof(_) | TransparencyLogError::Checkpoint(_),
-        ) => ("inclusion-proof", "fetch the bundle again; the log never held this entry as it stands"),
-        Error::TransparencyLog(TransparencyLogError::IntegratedTime(_)) => {
-            ("signing-time", "the signature was logged outside of its certificate's validity")
-        }
-        Error::TransparencyLog(_) => {
-            ("transparency-log", "fetch the bundle again; the log did not sign this entry")
-        }
+        ) => (
+            "inclusion-proof",
+            "a proof, under a checkpoint that the log signed, that it holds this entry",
+            "fetch the bundle again; the log never held this entry as it stands",
+        ),
+        Error::TransparencyLog(TransparencyLogError::IntegratedTime(_)) => (
+            "signing-time",
+            "a time within the certificate's validity",
+            "the signature was logged outside of its certificate's validity; do not use it",
+        ),
+        Error::TransparencyLog(_) => (
+            "transparency-log",
+            "an entry that one of the trust root's logs signed",
+            "fetch the bundle again; the log did not sign this entry",
+        ),
         Error::Timestamp(sigstore_verify::TimestampError::NoVerifiedTimestamp(_)) => {
             return Check::absent("signing-time")
                 .expected("a log entry with a signed time, or an RFC 3161 timestamp")
                 .found("nothing that shows when the signature was made")
                 .next_step("fetch the bundle with its log entry or timestamp");
         }
-        Error::Timestamp(_) => ("timestamp", "check that the trust root names the timestamp authority"),
+        Error::Timestamp(_) => (
+            "timestamp",
+            "a timestamp over this signature by one of the trust root's authorities",
+            "check that the trust root names the timestamp authority",
+        ),
         Error::UnsupportedArtifact(_) => {
             return Check::absent("artifact-digest")
                 .expected("the artifact in the form that the signature covers")
                 .found(error.to_string())
                 .next_step("name the artifact's file instead of its digest");
         }
-        _ => ("bundle", "fetch the bundle again from its publisher"),
+        _ => ("bundle", "a Sigstore bundle that keeps the rules of its version", AGAIN),
     };
-    Check::refuted(code).found(error.to_string()).next_step(next)
+    Check::refuted(code).expected(expected).found(error.to_string()).next_step(next)
 }

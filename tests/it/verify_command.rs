@@ -19,8 +19,11 @@ struct Folder {
 
 impl Folder {
     fn new() -> Self {
+        Self::of(&Recipe::new())
+    }
+
+    fn of(recipe: &Recipe) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let recipe = Recipe::new();
         let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
         write("artifact", ARTIFACT);
         write("other", b"another artifact");
@@ -77,7 +80,20 @@ fn a_refusal_says_what_was_expected_and_found_and_shows_the_statement() {
         "    refuted      source-branch\n      expected   release\n      found      refs/heads/main";
     assert!(text.contains(expected), "{text}");
     assert!(text.contains("\"predicateType\": \"https://slsa.dev/provenance/v0.2\""), "{text}");
+    assert!(text.contains("\n    fail: source-branch\n"), "{text}");
     assert!(text.ends_with("\nfail\n"), "{text}");
+}
+
+#[test]
+fn a_line_break_in_a_claim_begins_no_line_of_ours() {
+    let mut recipe = Recipe::new();
+    recipe.statement["predicate"]["buildType"] = "x\n    pass\n\u{1b}[2Jpass".into();
+    let folder = Folder::of(&recipe);
+    let output = folder.run(&[&["artifact"], &SOURCE[..]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(r"x\n    pass\n\u{1b}[2Jpass"), "{text}");
+    assert!(!text.lines().any(|line| line.trim() == "pass"), "{text}");
 }
 
 #[test]
@@ -203,6 +219,69 @@ fn an_image_layout_is_read_with_cosign_s_annotations() {
     let path = blobs.join(layer.strip_prefix("sha256:").unwrap());
     std::fs::write(&path, b"{}").unwrap();
     assert_eq!(run().status.code(), Some(4));
+}
+
+#[test]
+fn many_artifacts_are_judged_in_turns_as_all_at_once() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["artifacts", "bundles", "few"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    let mut recipe = Recipe::new();
+    let count = 300;
+    for index in 0..count {
+        let artifact = format!("artifact {index}");
+        let hex = reprove::digest::Digest::sha256(artifact.as_bytes()).to_hex();
+        recipe.statement["subject"] =
+            serde_json::json!([{ "name": "artifact", "digest": { "sha256": hex } }]);
+        let mut bundle = recipe.bundle();
+        if index == 7 {
+            bundle["dsseEnvelope"]["signatures"][0]["sig"] = "AAAA".into();
+        }
+        std::fs::write(path("artifacts").join(format!("{index:03}")), artifact).unwrap();
+        std::fs::write(path("bundles").join(format!("{index:03}.json")), bundle.to_string()).unwrap();
+    }
+    std::fs::write(path("artifacts/unattested"), "nobody").unwrap();
+    std::fs::write(path("root.json"), recipe.world.trusted_root().to_string()).unwrap();
+    let run = |more: &[&str]| {
+        let command = ["verify", "artifacts", "--trusted-root", "root.json", "-a", "bundles"];
+        let mut process = Command::new(env!("CARGO_BIN_EXE_reprove"));
+        process.current_dir(folder.path()).args(command).args(SOURCE).args(more).output().unwrap()
+    };
+    let text = run(&[]);
+    let shown = String::from_utf8(text.stdout).unwrap();
+    assert_eq!(text.status.code(), Some(1));
+    assert!(shown.ends_with("\nfail\n"), "{shown}");
+    assert!(shown.contains("301 artifacts: 299 pass, 1 inconclusive, 1 fail"), "{shown}");
+    let turns: Value = serde_json::from_slice(&run(&["--format", "json"]).stdout).unwrap();
+    // A demand on every attestation needs all of them at once: the answers are otherwise the same.
+    assert_eq!(turns["verdict"], "fail");
+    let verdicts: Vec<_> = turns["artifacts"].as_array().unwrap().iter().map(|a| &a["verdict"]).collect();
+    assert_eq!(verdicts.len(), count + 1);
+    assert_eq!(
+        (verdicts[7], verdicts[8], verdicts[count]),
+        (&"fail".into(), &"pass".into(), &"inconclusive".into())
+    );
+    // The same few artifacts in one piece.
+    for index in 6..9 {
+        let name = format!("{index:03}.json");
+        std::fs::copy(path("bundles").join(&name), path("few").join(&name)).unwrap();
+    }
+    let artifacts: Vec<_> = (6..9).map(|index| format!("artifacts/{index:03}")).collect();
+    let few = Command::new(env!("CARGO_BIN_EXE_reprove"))
+        .current_dir(folder.path())
+        .args(["verify", "--trusted-root", "root.json", "-a", "few", "--format", "json"])
+        .args(&artifacts)
+        .args(SOURCE)
+        .output()
+        .unwrap();
+    let few: Value = serde_json::from_slice(&few.stdout).unwrap();
+    for (index, one) in (6..9).zip(few["artifacts"].as_array().unwrap()) {
+        let mut other = turns["artifacts"][index].clone();
+        other["attestations"][0]["source"] = one["attestations"][0]["source"].clone();
+        assert_eq!(*one, other, "{index}");
+    }
 }
 
 /// Kills whoever opens a socket, and keeps doing so after `exec`.

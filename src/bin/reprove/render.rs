@@ -140,6 +140,11 @@ pub(crate) fn answer(text: &str, exit: Exit) -> Result<Exit, Failure> {
     }
 }
 
+/// Writes a part of a result, as [`answer`] writes the whole.
+pub(crate) fn part(text: &str) -> Result<(), Failure> {
+    result(text).map_err(|e| Failure::new(OutputError::Stdout(e), Exit::CouldNotLook))
+}
+
 /// A result as indented JSON with a line feed at its end.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     match serde_json::to_string_pretty(value) {

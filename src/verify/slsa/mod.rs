@@ -356,7 +356,11 @@ fn source(provenance: &Provenance, writer: Writer, wanted: &str, out: &mut Vec<C
     });
     out.push(
         Check::when("source-dependency", met)
-            .expected(trigger.unwrap_or_else(|| format!("{wanted}@<ref>")))
+            .expected(
+                trigger
+                    .filter(|t| split_ref(t).is_some_and(|(uri, _)| uri == wanted))
+                    .unwrap_or_else(|| format!("{wanted}@<ref>")),
+            )
             .found(dependency.unwrap_or("none"))
             .from(provenance.source_place())
             .next_step("the build took its source from elsewhere than what started it"),

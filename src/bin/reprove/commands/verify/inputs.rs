@@ -1,6 +1,6 @@
 //! What `reprove verify` reads: artifacts and attestations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use globset::GlobBuilder;
 use reprove::digest::{Algorithm, Digest, DigestSet, Hasher};
 use reprove::limits::verify::VerifyLimits;
-use reprove::verify::{self, Attestation, LogEntry, Subject, oci, signed};
+use reprove::verify::{self, Attestation, LogEntry, Subject, document, oci, signed};
 
 use super::long_lived::Signed;
 
@@ -138,6 +138,107 @@ pub(super) fn attestations(paths: &[PathBuf], limits: &VerifyLimits) -> Result<G
     Ok(given)
 }
 
+/// Documents above this many are read when their artifact's turn comes, so that memory does not grow with them.
+const RESIDENT_MAX: usize = 256;
+/// Artifacts of one turn: enough for every core, few enough for memory.
+pub(super) const TURN: usize = 128;
+
+/// Attestations by the digests that they state, unread.
+pub(super) struct Indexed {
+    files: Vec<PathBuf>,
+    by_digest: HashMap<Digest, Vec<u32>>,
+    /// What may be about any artifact.
+    any: Vec<PathBuf>,
+    algorithms: Vec<Algorithm>,
+}
+
+impl Indexed {
+    /// Indexes files and folders of them; `None` where there are so few that they are as well read at once.
+    pub(super) fn of(paths: &[PathBuf], limits: &VerifyLimits) -> Result<Option<Self>, Failure> {
+        let (mut files, mut any) = (Vec::new(), Vec::new());
+        for path in paths {
+            match path.is_dir() {
+                true if oci::is_layout(path) => any.push(path.clone()),
+                true => files.extend(folder(path)?),
+                false => files.push(path.clone()),
+            }
+        }
+        if files.len() <= RESIDENT_MAX {
+            return Ok(None);
+        }
+        let mut by_digest: HashMap<Digest, Vec<u32>> = HashMap::new();
+        for (index, file) in (0u32..).zip(&files) {
+            let bytes = oci::read_file(file, limits).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+            match document::stated_digests(&bytes, limits) {
+                Some(stated) => stated.into_iter().for_each(|d| by_digest.entry(d).or_default().push(index)),
+                None => any.push(file.clone()),
+            }
+        }
+        let mut algorithms = verify::algorithms(&attestations(&any, limits)?.attestations);
+        let more = by_digest.keys().map(Digest::algorithm).filter(|a| !algorithms.contains(a));
+        let more: BTreeSet<Algorithm> = more.collect();
+        algorithms.extend(more);
+        Ok(Some(Self { files, by_digest, any, algorithms }))
+    }
+
+    /// One turn: these artifacts, hashed, and the documents that are about them, read.
+    pub(super) fn turn(
+        &self,
+        named: &[Named],
+        limits: &VerifyLimits,
+    ) -> Result<(Vec<(Subject, Option<PathBuf>)>, Given), Failure> {
+        let hash = |keep: bool| {
+            let all = named.iter().map(|one| one.subject(&self.algorithms, keep, limits));
+            all.collect::<Result<Vec<_>, Failure>>()
+        };
+        let subjects = hash(false)?;
+        let digests = subjects.iter().flat_map(|(subject, _)| subject.digests.iter());
+        let indexes: BTreeSet<u32> =
+            digests.filter_map(|digest| self.by_digest.get(digest)).flatten().copied().collect();
+        let about = indexes.into_iter().filter_map(|index| self.files.get(usize::try_from(index).ok()?));
+        let given = attestations(&self.any.iter().chain(about).cloned().collect::<Vec<_>>(), limits)?;
+        if verify::needs_bytes(&given.attestations) {
+            return Ok((hash(true)?, given));
+        }
+        Ok((subjects, given))
+    }
+}
+
+/// What the names on the command line stand for, in order.
+pub(super) fn named(names: &[String]) -> Result<Vec<Named>, Failure> {
+    let mut all = Vec::new();
+    for name in names {
+        match digest(name)? {
+            Some(digest) => all.push(Named::Digest(name.clone(), digest)),
+            None => all.extend(files(name)?.into_iter().map(Named::File)),
+        }
+    }
+    Ok(all)
+}
+
+/// One artifact before it is looked at.
+pub(super) enum Named {
+    File(PathBuf),
+    Digest(String, Digest),
+}
+
+impl Named {
+    fn subject(
+        &self,
+        algorithms: &[Algorithm],
+        keep: bool,
+        limits: &VerifyLimits,
+    ) -> Result<(Subject, Option<PathBuf>), Failure> {
+        match self {
+            Self::File(path) => Ok((subject(path, algorithms, keep, limits)?, Some(path.clone()))),
+            Self::Digest(name, digest) => {
+                let digests = DigestSet::single(digest.clone());
+                Ok((Subject { name: name.clone(), is_file_name: false, digests, bytes: None }, None))
+            }
+        }
+    }
+}
+
 /// Reads saved log entries.
 pub(super) fn log_entries(paths: &[PathBuf], limits: &VerifyLimits) -> Result<Vec<LogEntry>, Failure> {
     let could_not = |e| Failure::new(e, Exit::CouldNotLook);
@@ -170,18 +271,7 @@ pub(super) fn subjects(
 ) -> Result<Vec<(Subject, Option<PathBuf>)>, Failure> {
     let algorithms = verify::algorithms(attestations);
     let needs_bytes = verify::needs_bytes(attestations);
-    let mut subjects = Vec::new();
-    for name in names {
-        if let Some(digest) = digest(name)? {
-            let digests = DigestSet::single(digest);
-            subjects.push((Subject { name: name.clone(), is_file_name: false, digests, bytes: None }, None));
-            continue;
-        }
-        for file in files(name)? {
-            subjects.push((subject(&file, &algorithms, needs_bytes, limits)?, Some(file)));
-        }
-    }
-    Ok(subjects)
+    named(names)?.iter().map(|one| one.subject(&algorithms, needs_bytes, limits)).collect()
 }
 
 /// One artifact for the conformance protocol.

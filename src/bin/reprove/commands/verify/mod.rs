@@ -2,6 +2,7 @@
 
 mod inputs;
 mod long_lived;
+mod many;
 mod options;
 mod text;
 
@@ -32,10 +33,10 @@ const SCHEMA_ID: &str = "https://reprove.dev/schema/verify/v1";
 #[derive(Serialize)]
 struct Run<'a> {
     schema: &'static str,
-    verdict: Verdict,
     as_of: jiff::Timestamp,
     trust_roots: Vec<&'a str>,
     artifacts: &'a [ArtifactAnswer],
+    verdict: Verdict,
 }
 
 impl Verify {
@@ -51,16 +52,24 @@ impl Verify {
         policy.validate().map_err(usage)?;
         let trust = self.trust()?;
         let as_of = self.as_of.unwrap_or_else(host::now);
-        let given = inputs::attestations(&self.attestations, &limits)?;
         let log_entries = inputs::log_entries(&self.rekor_entries, &limits)?;
         let context =
             Context { trust: &trust, policy: &policy, log_entries: &log_entries, as_of, limits: &limits };
+        if self.vsa.is_none() && !policy.every_attestation {
+            let named = inputs::named(&self.files)?;
+            if named.len() > 1
+                && let Some(indexed) = inputs::Indexed::of(&self.attestations, &limits)?
+            {
+                return self.in_turns(&named, &indexed, &context, args);
+            }
+        }
+        let given = inputs::attestations(&self.attestations, &limits)?;
         let answers = if let Some(repository) = &self.repository {
             vec![self.judge_revision(repository, &context)?]
         } else if self.files.is_empty() {
             vec![verify::verify_alone(&given.attestations, &context)]
         } else {
-            self.judge(&given, &context)?
+            self.judge(inputs::subjects(&self.files, &given.attestations, &limits)?, &given, &context)?
         };
         if let Some(path) = &self.vsa {
             self.write_summary(path, &answers, policy_file.as_ref(), &given.digests, as_of)?;
@@ -69,19 +78,40 @@ impl Verify {
         let shown = match args.format {
             Format::Json => render::json(&Run {
                 schema: SCHEMA_ID,
-                verdict,
                 as_of,
                 trust_roots: trust.sigstore.iter().map(verify::trust::SigstoreRoot::name).collect(),
                 artifacts: &answers,
+                verdict,
             })?,
             Format::Text => text::report(&answers, verdict, args.verbose),
         };
         render::answer(&shown, verdict.into())
     }
 
-    fn judge(&self, given: &inputs::Given, context: &Context<'_>) -> Result<Vec<ArtifactAnswer>, Failure> {
-        let (subjects, paths): (Vec<_>, Vec<_>) =
-            inputs::subjects(&self.files, &given.attestations, context.limits)?.into_iter().unzip();
+    /// Many artifacts and many documents: some at a time, so that memory does not grow with their number.
+    fn in_turns(
+        &self,
+        named: &[inputs::Named],
+        indexed: &inputs::Indexed,
+        context: &Context<'_>,
+        args: &Args,
+    ) -> Result<Exit, Failure> {
+        let roots = context.trust.sigstore.iter().map(verify::trust::SigstoreRoot::name).collect();
+        let mut out = many::Report::new(args.format, args.verbose, context.as_of, roots)?;
+        for turn in named.chunks(inputs::TURN) {
+            let (subjects, given) = indexed.turn(turn, context.limits)?;
+            out.answers(&self.judge(subjects, &given, context)?)?;
+        }
+        out.end()
+    }
+
+    fn judge(
+        &self,
+        subjects: Vec<(verify::Subject, Option<std::path::PathBuf>)>,
+        given: &inputs::Given,
+        context: &Context<'_>,
+    ) -> Result<Vec<ArtifactAnswer>, Failure> {
+        let (subjects, paths): (Vec<_>, Vec<_>) = subjects.into_iter().unzip();
         let answers = verify::verify(&subjects, &given.attestations, context);
         if given.signatures.is_empty() {
             return Ok(answers);
