@@ -1,7 +1,11 @@
 //! Attestation documents: told apart by what is in them, never by their names.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use sigstore_types::Bundle;
 
@@ -103,23 +107,68 @@ pub fn read(bytes: &[u8], source: &str, limits: &VerifyLimits) -> Result<Vec<Att
     Ok(attestations)
 }
 
-/// Digests that a document of one bundle or envelope states, at the price of parsing its JSON; `None` for what
-/// is neither, or states none: such a document may be about any artifact.
+/// Digests that a document of one bundle or envelope states, for little more than a look; `None` for what is
+/// neither, or states none: such a document may be about any artifact.
 ///
-/// For runs over so many documents that they are read when their artifact's turn comes.
+/// For runs over so many documents that they are read when their artifact's turn comes. Nothing is decided by
+/// it: then the document is read as strictly as any.
 pub fn stated_digests(bytes: &[u8], limits: &VerifyLimits) -> Option<Vec<Digest>> {
     if bytes.len() as u64 > limits.document_bytes_max {
         return None;
     }
-    let value = json::parse(bytes).ok()?;
-    let digests = if is_bundle(&value) {
-        digests_of_bundle(&value)
-    } else if value.get("payload").is_some() && value.get("signatures").is_some() {
-        json::text(&value, &["payload"]).and_then(base64).map(|payload| subject_digests(&payload))?
-    } else {
-        return None;
+    let outline: Outline<'_> = serde_json::from_slice(bytes).ok()?;
+    let digests = match outline {
+        Outline { verification_material: Some(_), dsse_envelope: Some(envelope), .. } => {
+            subject_digests(&base64(&envelope.payload)?)
+        }
+        Outline { verification_material: Some(_), message_signature: Some(message), .. } => {
+            message_digest(&message.message_digest.algorithm, &message.message_digest.digest)
+        }
+        Outline { payload: Some(payload), signatures: Some(_), .. } => subject_digests(&base64(&payload)?),
+        _ => return None,
     };
     (!digests.is_empty()).then_some(digests)
+}
+
+/// The names by which a document is found; all else is skipped.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outline<'a> {
+    verification_material: Option<IgnoredAny>,
+    #[serde(borrow)]
+    dsse_envelope: Option<OutlineEnvelope<'a>>,
+    #[serde(borrow)]
+    message_signature: Option<OutlineMessage<'a>>,
+    #[serde(borrow)]
+    payload: Option<Cow<'a, str>>,
+    signatures: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct OutlineEnvelope<'a> {
+    #[serde(borrow)]
+    payload: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OutlineMessage<'a> {
+    #[serde(borrow)]
+    message_digest: OutlineDigest<'a>,
+}
+
+#[derive(Deserialize)]
+struct OutlineDigest<'a> {
+    #[serde(borrow)]
+    algorithm: Cow<'a, str>,
+    #[serde(borrow)]
+    digest: Cow<'a, str>,
+}
+
+fn message_digest(algorithm: &str, digest: &str) -> Vec<Digest> {
+    let algorithm = if algorithm == "SHA2_512" { Algorithm::Sha512 } else { Algorithm::Sha256 };
+    let digest = base64(digest).and_then(|bytes| Digest::from_bytes(algorithm, &bytes).ok());
+    digest.into_iter().collect()
 }
 
 /// Digests that a bundle in JSON states: its statement's subjects', or its message's.
@@ -128,13 +177,8 @@ pub(crate) fn digests_of_bundle(raw: &Value) -> Vec<Digest> {
         return subject_digests(&payload);
     }
     let stated = json::at(raw, &["messageSignature", "messageDigest"]);
-    let text = |name: &str| stated.and_then(|d| json::text(d, &[name]));
-    let algorithm = match text("algorithm") {
-        Some("SHA2_512") => Algorithm::Sha512,
-        _ => Algorithm::Sha256,
-    };
-    let digest = text("digest").and_then(base64);
-    digest.and_then(|bytes| Digest::from_bytes(algorithm, &bytes).ok()).into_iter().collect()
+    let text = |name: &str| stated.and_then(|d| json::text(d, &[name])).unwrap_or_default();
+    message_digest(text("algorithm"), text("digest"))
 }
 
 fn count(source: &str, what: &'static str, found: usize, max: usize) -> Result<(), VerifyError> {
@@ -153,7 +197,7 @@ fn from_value(
 ) -> Result<(), VerifyError> {
     let has = |name: &str| value.get(name).is_some();
     if is_bundle(&value) {
-        let signed = signed(value, source, limits)?;
+        let signed = signed(value, raw, source, limits)?;
         out.push(Attestation {
             source: source.to_owned(),
             format: Format::SigstoreBundle,
@@ -207,7 +251,8 @@ fn is_bundle(value: &Value) -> bool {
             && (value.get("dsseEnvelope").is_some() || value.get("messageSignature").is_some()))
 }
 
-fn signed(raw: Value, source: &str, limits: &VerifyLimits) -> Result<Signed, VerifyError> {
+/// Reads a bundle from its JSON, and from `text` where that is the same in one piece.
+fn signed(raw: Value, text: &[u8], source: &str, limits: &VerifyLimits) -> Result<Signed, VerifyError> {
     let length = |path: &[&str]| json::at(&raw, path).and_then(Value::as_array).map_or(0, Vec::len);
     count(source, "signatures", length(&["dsseEnvelope", "signatures"]), limits.signatures_max)?;
     count(source, "log entries", length(&["verificationMaterial", "tlogEntries"]), limits.log_entries_max)?;
@@ -238,7 +283,12 @@ fn signed(raw: Value, source: &str, limits: &VerifyLimits) -> Result<Signed, Ver
         });
     let bundle = match twice {
         Some(reason) => Err(reason),
-        None => Bundle::from_json(&raw.to_string()).map_err(|e| e.to_string()),
+        // Strict parsing has seen the text already, so that it has one meaning.
+        None => match std::str::from_utf8(text) {
+            Ok(text) if !text.is_empty() => Bundle::from_json(text),
+            _ => Bundle::from_json(&raw.to_string()),
+        }
+        .map_err(|e| e.to_string()),
     };
     Ok(Signed { bundle, raw })
 }
@@ -309,7 +359,7 @@ fn pep740(
             "signatures": [{ "sig": text(&["envelope", "signature"])? }],
         },
     });
-    let signed = signed(bundle, source, limits)?;
+    let signed = signed(bundle, &[], source, limits)?;
     out.push(Attestation {
         source: source.to_owned(),
         format: Format::Pep740,
@@ -347,7 +397,7 @@ fn attestation_list(
         } else {
             continue;
         };
-        *slot = Some(signed(bundle, source, limits)?);
+        *slot = Some(signed(bundle, &[], source, limits)?);
     }
     out.push(Attestation {
         source: source.to_owned(),

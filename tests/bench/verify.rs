@@ -237,8 +237,8 @@ fn client_trust(world: &World) -> Value {
 }
 
 fn peer(folder: &Path, program: &Path, name: &str, arguments: &[&str]) -> Peer {
-    let there = program.is_absolute().then(|| program.exists()).unwrap_or(true);
-    if !there {
+    // In a virtual environment the client lies beside the interpreter.
+    if program.is_absolute() && !program.with_file_name("sigstore").exists() {
         return Peer::Absent("run `tests/bench/setup` with python3".into());
     }
     let (folder, program) = (folder.to_owned(), program.to_owned());

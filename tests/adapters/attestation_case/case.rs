@@ -100,7 +100,10 @@ fn policy(case: &Value) -> Result<Policy, Trouble> {
     if let Some(expression) = text(&wanted, "certificate_identity_regexp") {
         policy.identities.push(Pattern::regex_search(expression).map_err(refused)?);
     }
-    if let Some(issuer) = text(&wanted, "certificate_issuer") {
+    // gh's default issuer; a tenant has its own, which the demand on the tenant brings.
+    let is_default = |issuer: &str| issuer == "https://token.actions.githubusercontent.com";
+    let has_tenant = text(&wanted, "tenant").is_some();
+    if let Some(issuer) = text(&wanted, "certificate_issuer").filter(|i| !has_tenant || !is_default(i)) {
         let pattern =
             if command.starts_with("gh ") { Pattern::ignoring_case(issuer) } else { Pattern::exact(issuer) };
         policy.issuers.push(pattern);

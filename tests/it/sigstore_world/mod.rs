@@ -150,6 +150,7 @@ fn authority(key: &Key, organization: &str) -> Vec<u8> {
             &seq(&[
                 extension("2.5.29.19", true, &seq(&[tlv(0x01, &[0xff])])),
                 extension("2.5.29.15", true, &tlv(0x03, &[1, 0x06])),
+                extension("2.5.29.14", false, &octets(&key.id()[..20])),
             ]),
         ),
     ]);
@@ -233,6 +234,8 @@ impl World {
             extension("2.5.29.15", true, &tlv(0x03, &[7, 0x80])),
             extension("2.5.29.37", false, &seq(&[oid(leaf.usage)])),
             extension("2.5.29.17", true, &seq(&[tlv(0x86, leaf.identity.as_bytes())])),
+            // Some clients build chains by key identifiers alone (RFC 5280, 4.2.1.1).
+            extension("2.5.29.35", false, &seq(&[tlv(0x80, &self.ca.id()[..20])])),
         ];
         for (number, value) in &leaf.extensions {
             let id = format!("1.3.6.1.4.1.57264.1.{number}");
