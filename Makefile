@@ -5,7 +5,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: audit test bench setup clean
+.PHONY: audit test bench fuzz setup clean
 
 audit:
 	@.ci/setup build
@@ -26,6 +26,10 @@ bench:
 	tests/bench/setup $(TARGET)/bench
 	$(CARGO) build --release --locked
 	REPROVE_BENCH_DIR=$(TARGET)/bench $(CARGO) run --release --locked --example bench
+
+# Each fuzz target for FUZZ_SECONDS (default 60); needs nightly Rust and cargo-fuzz, and says so.
+fuzz:
+	tests/fuzz/run
 
 # Says what is missing on this machine.
 setup:
