@@ -70,7 +70,7 @@ impl PublicKey {
     /// comments.
     ///
     /// # Errors
-    /// Not PEM, another kind of block, or an algorithm that is not known here.
+    /// Not PEM, another kind of block, an algorithm that is not known here, or no valid key of it.
     pub fn from_pem(pem: &str, source_name: &str) -> Result<Self, VerifyError> {
         let bad = |reason: String| VerifyError::TrustRoot { source_name: source_name.to_owned(), reason };
         if pem.len() > KEY_PEM_BYTES_MAX {
@@ -79,7 +79,13 @@ impl PublicKey {
         let start = pem.find("-----BEGIN").ok_or_else(|| bad("no PEM block".to_owned()))?;
         let block = pem.get(start..).unwrap_or_default().trim_end();
         let spki = SubjectPublicKeyInfoOwned::from_pem(block).map_err(|e| bad(e.to_string()))?;
-        Self::from_spki(&spki).map_err(bad)
+        let key = Self::from_spki(&spki).map_err(bad)?;
+        // Told here to whoever gives a key; a certificate's is found out when it verifies nothing.
+        for scheme in key.algorithm.schemes().iter().take(1) {
+            algorithms::ParsedPublicKey::new(*scheme, &key.raw)
+                .map_err(|_| bad(format!("not a valid {} key", key.algorithm.name())))?;
+        }
+        Ok(key)
     }
 
     /// Reads a DER SubjectPublicKeyInfo.
@@ -118,10 +124,6 @@ impl PublicKey {
             ED25519 => KeyAlgorithm::Ed25519,
             other => return Err(format!("unknown key algorithm `{other}`")),
         };
-        for scheme in algorithm.schemes().iter().take(1) {
-            algorithms::ParsedPublicKey::new(*scheme, &raw)
-                .map_err(|_| format!("not a valid {} key", algorithm.name()))?;
-        }
         let spki_der = spki.to_der().map_err(|e| e.to_string())?;
         Ok(Self { spki_der, raw, algorithm })
     }

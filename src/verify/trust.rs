@@ -190,12 +190,20 @@ impl Trust {
     /// # Errors
     /// Never with an unmodified build.
     pub fn embedded() -> Result<Self, VerifyError> {
+        Self::from_roots(vec![SigstoreRoot::public_good()?, SigstoreRoot::github()?])
+    }
+
+    /// The embedded defaults but for the Sigstore instances, which are these.
+    ///
+    /// # Errors
+    /// Never with an unmodified build.
+    pub fn from_roots(sigstore: Vec<SigstoreRoot>) -> Result<Self, VerifyError> {
         let bad = |e: PolicyError| VerifyError::TrustRoot {
             source_name: "embedded".to_owned(),
             reason: e.to_string(),
         };
         Ok(Self {
-            sigstore: vec![SigstoreRoot::public_good()?, SigstoreRoot::github()?],
+            sigstore,
             keys: Vec::new(),
             npm_keys: keys_from_toml("policies/trust/npm-keys.toml", NPM_KEYS, "attestations")
                 .map_err(bad)?,

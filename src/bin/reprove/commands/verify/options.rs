@@ -326,17 +326,14 @@ impl Verify {
 
     pub(super) fn trust(&self) -> Result<Trust, Failure> {
         let unusable = |e| Failure::new(e, Exit::Usage);
-        let mut trust = Trust::embedded().map_err(unusable)?;
-        if !self.trusted_roots.is_empty() {
-            trust.sigstore = self
-                .trusted_roots
-                .iter()
-                .map(|path| {
-                    SigstoreRoot::from_json(&path.display().to_string(), &inputs::text(path)?)
-                        .map_err(unusable)
-                })
-                .collect::<Result<_, _>>()?;
-        }
+        let mut trust = if self.trusted_roots.is_empty() {
+            Trust::embedded().map_err(unusable)?
+        } else {
+            let roots = self.trusted_roots.iter().map(|path| {
+                SigstoreRoot::from_json(&path.display().to_string(), &inputs::text(path)?).map_err(unusable)
+            });
+            Trust::from_roots(roots.collect::<Result<_, _>>()?).map_err(unusable)?
+        };
         for path in &self.public_key {
             let name = path.display().to_string();
             let key = PublicKey::from_pem(&inputs::text(path)?, &name).map_err(unusable)?;
