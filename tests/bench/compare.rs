@@ -86,7 +86,7 @@ fn job(arguments: &[&str]) -> Job {
 }
 
 /// A command whose exit code 1 says "different" and is no failure.
-fn shell(line: String) -> Job {
+pub(crate) fn shell(line: String) -> Job {
     Box::new(move || {
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{line} >/dev/null; test $? -le 1"));
