@@ -8,6 +8,7 @@ use miette::NamedSource;
 use toml::Spanned;
 
 use super::file::{ComponentFile, DebianFile};
+use super::pypi;
 use super::{COMPONENT_SCHEMA, Channel, Component, ComponentError, DebianRelease, PackageUrl, Release};
 
 /// Debian policy 5.6.1: lower-case letters, digits, `+`, `-`, `.`; at least two, beginning with a
@@ -135,6 +136,10 @@ pub(super) fn component(
     }
     for release in &all.upstream {
         releases.push(super::go::upstream(&located, release)?);
+        spans.push(release.purl.span());
+    }
+    for release in &all.pypi {
+        releases.push(pypi::release(&located, release)?);
         spans.push(release.purl.span());
     }
     if releases.is_empty() {
@@ -287,7 +292,7 @@ options = ["nocheck"]
             (
                 "release.debian.build",
                 "release.debain.build",
-                "component.toml:12:10: unknown field `debain`, expected one of `debian`, `npm`, `upstream`",
+                "component.toml:12:10: unknown field `debain`, expected one of `debian`, `npm`, `upstream`, `pypi`",
             ),
             (
                 "\"amd64\"",

@@ -22,6 +22,8 @@ pub(super) struct ReleasesFile {
     pub(super) npm: Vec<super::go::NpmFile>,
     #[serde(default)]
     pub(super) upstream: Vec<super::go::UpstreamFile>,
+    #[serde(default)]
+    pub(super) pypi: Vec<PypiFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,4 +52,31 @@ pub(super) struct BuildFile {
     pub(super) options: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) profiles: Vec<Spanned<String>>,
+}
+
+/// A release on a Python package index.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PypiFile {
+    pub(super) purl: Spanned<String>,
+    pub(super) wheel: Spanned<String>,
+    pub(super) interpreter: InterpreterFile,
+    #[serde(default)]
+    pub(super) requires: Vec<Spanned<String>>,
+    pub(super) publisher: Option<PublisherFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PublisherFile {
+    pub(super) repository: Spanned<String>,
+    pub(super) workflow: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct InterpreterFile {
+    pub(super) architecture: Spanned<String>,
+    pub(super) suites: Spanned<Vec<Spanned<String>>>,
+    pub(super) packages: Spanned<Vec<Spanned<String>>>,
 }

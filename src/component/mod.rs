@@ -19,12 +19,28 @@
 //! [release.debian.build]
 //! options = ["nocheck"]
 //! ```
+//!
+//! A release on a Python package index names its wheel, and the interpreter that it is built with: packages
+//! of Debian's archive.
+//!
+//! ```toml
+//! [[release.pypi]]
+//! purl = "pkg:pypi/prometheus-client@0.22.1"
+//! wheel = "prometheus_client-0.22.1-py3-none-any.whl"
+//! interpreter = { architecture = "amd64", suites = ["bookworm"], packages = ["python3"] }
+//! # Where the source does not say all that its build requires.
+//! requires = []
+//! # Who has to have attested the files, where the index offers attestations.
+//! publisher = { repository = "owner/name", workflow = "release.yml" }
+//! ```
 
 mod check;
 mod error;
 mod file;
 mod go;
 mod purl;
+mod pypi;
+mod pypi_name;
 
 use std::fmt;
 use std::io::Read as _;
@@ -37,6 +53,9 @@ pub use go::{
     is_module_version, is_toolchain,
 };
 pub use purl::{PackageUrl, PackageUrlError};
+pub(crate) use pypi::is_publisher;
+pub use pypi::{PypiRelease, TrustedPublisher};
+pub use pypi_name::{FileKind, ProjectName, distribution};
 
 use crate::limits::component::DEFINITION_BYTES_MAX;
 
@@ -83,6 +102,8 @@ pub enum Channel {
     Npm(GoRelease),
     /// As files that the project itself releases.
     Upstream(GoRelease),
+    /// On a Python package index.
+    Pypi(PypiRelease),
 }
 
 /// A channel without its particulars.
@@ -94,6 +115,8 @@ pub enum ChannelName {
     Npm,
     /// The project's own releases.
     Upstream,
+    /// A Python package index.
+    Pypi,
 }
 
 /// A release in Debian's archive.
@@ -221,6 +244,7 @@ impl Channel {
             Self::Debian(_) => ChannelName::Debian,
             Self::Npm(_) => ChannelName::Npm,
             Self::Upstream(_) => ChannelName::Upstream,
+            Self::Pypi(_) => ChannelName::Pypi,
         }
     }
 
@@ -236,13 +260,14 @@ impl Channel {
                 let of = |key| go.recipe.env.get(key).map_or("", String::as_str);
                 format!("upstream-{}-{}", of("GOOS"), of("GOARCH"))
             }
+            Self::Pypi(_) => ChannelName::Pypi.word().to_owned(),
         }
     }
 }
 
 impl ChannelName {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Debian, Self::Npm, Self::Upstream];
+    pub const ALL: &'static [Self] = &[Self::Debian, Self::Npm, Self::Upstream, Self::Pypi];
 
     /// The word for it in files and on the command line.
     pub const fn word(self) -> &'static str {
@@ -250,6 +275,7 @@ impl ChannelName {
             Self::Debian => "debian",
             Self::Npm => "npm",
             Self::Upstream => "upstream",
+            Self::Pypi => "pypi",
         }
     }
 }
@@ -260,6 +286,7 @@ impl fmt::Display for Channel {
         match self {
             Self::Debian(debian) => write!(f, "debian {}", debian.distro),
             Self::Npm(_) | Self::Upstream(_) => self.name().fmt(f),
+            Self::Pypi(_) => f.write_str(ChannelName::Pypi.word()),
         }
     }
 }
@@ -286,7 +313,7 @@ impl Release {
     pub fn debian(&self) -> Option<&DebianRelease> {
         match &self.channel {
             Channel::Debian(debian) => Some(debian),
-            Channel::Npm(_) | Channel::Upstream(_) => None,
+            Channel::Npm(_) | Channel::Upstream(_) | Channel::Pypi(_) => None,
         }
     }
 
@@ -294,6 +321,15 @@ impl Release {
     pub fn go(&self) -> Option<&GoRelease> {
         match &self.channel {
             Channel::Npm(go) | Channel::Upstream(go) => Some(go),
+            Channel::Debian(_) | Channel::Pypi(_) => None,
+        }
+    }
+
+    /// What a Python package index needs to know about it.
+    pub fn pypi(&self) -> Option<&PypiRelease> {
+        match &self.channel {
+            Channel::Pypi(pypi) => Some(pypi),
+            Channel::Npm(_) | Channel::Upstream(_) => None,
             Channel::Debian(_) => None,
         }
     }

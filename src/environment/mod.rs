@@ -3,5 +3,6 @@
 pub mod debian;
 pub mod go;
 pub mod lock;
+pub mod python;
 pub mod root_fs;
 pub mod runtime;

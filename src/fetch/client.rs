@@ -154,21 +154,8 @@ impl Fetcher {
             return Ok(Small::NotModified);
         }
         expect_status(url, &response, StatusCode::OK)?;
-        let too_long = |found_bytes| FetchError::TooLong {
-            url: shown(url),
-            expected_bytes_max: len_bytes_max,
-            found_bytes,
-        };
-        if let Some(n) = content_length(response.headers()).filter(|n| *n > len_bytes_max) {
-            return Err(too_long(n));
-        }
         let last_modified = text(response.headers(), &header::LAST_MODIFIED).map(str::to_owned);
-        let mut bytes = Vec::new();
-        self.read_body(url, &mut response, 0, &mut |part| {
-            bytes.extend_from_slice(part);
-            let found_bytes = bytes.len() as u64;
-            if found_bytes > len_bytes_max { Err(too_long(found_bytes)) } else { Ok(()) }
-        })?;
+        let bytes = self.whole_body(url, &mut response, len_bytes_max)?;
         Ok(Small::Fetched { bytes, last_modified })
     }
 

@@ -6,12 +6,13 @@
 //! and the environment's proxy variables are off; certificate authorities are the system's.
 //!
 //! What this does *not* establish: that a digest is the right one. That is the caller's affair, and
-//! for files without an expected digest ([`Fetcher::get_small`]) nothing but the length is bounded.
+//! for files without an expected digest ([`Fetcher::get_small`], [`Fetcher::get_page`]) nothing but the length is bounded.
 
 mod address;
 mod client;
 mod download;
 mod error;
+mod page;
 mod progress;
 #[cfg(feature = "tuf")]
 pub mod tuf;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub use address::redact;
 pub use error::FetchError;
+pub use page::{Page, join};
 
 use crate::digest::Digest;
 use crate::event::{Event, Observer, Stage};

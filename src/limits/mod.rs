@@ -14,6 +14,7 @@ pub mod go;
 pub mod observe;
 pub mod policy;
 pub mod probe;
+pub mod pypi;
 pub mod rebuild;
 pub mod report;
 pub mod root_fs;

@@ -3,3 +3,4 @@
 pub mod debian;
 pub mod go;
 pub mod npm;
+pub mod pypi;

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::EnvironmentError;
 use crate::digest::Digest;
-use crate::environment::lock::Lock;
+use crate::environment::lock::{Lock, LockedFile, LockedIndex, LockedPackage};
 use crate::source::debian::deb822::Reader;
 use crate::source::debian::{
     Access, BinaryRecord, DebianError, IndexKind, SignedIndex, find_source, read_signed_index, signed_index,
@@ -46,44 +46,9 @@ pub fn confirm(
     kept: &Path,
     refresh: bool,
 ) -> Result<Confirmation, EnvironmentError> {
-    let mut indexes = Vec::with_capacity(lock.indexes.len());
-    for locked in &lock.indexes {
-        indexes.push(index(access, &locked.suite, keyring, as_of, kept, refresh)?);
-    }
-    let mut wanted: BTreeMap<Key, Entry> = BTreeMap::new();
-    for package in &lock.packages {
-        let key = (package.name.clone(), package.version.clone(), package.architecture.clone());
-        wanted.insert(key, Entry::new(package.file.size, &package.file.digest));
-    }
-    let mut published: BTreeMap<&str, Entry> =
-        lock.published.iter().map(|f| (f.name.as_str(), Entry::new(f.size, &f.digest))).collect();
-    for index in &indexes {
-        let what = format!("{}/Packages", index.suite);
-        let architecture = &lock.build.architecture;
-        let mut reader =
-            Reader::new(index.open(access, IndexKind::Packages { architecture })?, &access.limits);
-        let failed = |source| DebianError::Stanza { what: what.clone(), source };
-        // Read to the end: only there is the index's own digest known to be right.
-        while let Some(stanza) = reader.next_stanza().map_err(failed)? {
-            let (Some(name), Some(version)) = (stanza.get("Package"), stanza.get("Version")) else {
-                continue;
-            };
-            let architecture = stanza.get("Architecture").unwrap_or_default();
-            let key = (name.to_owned(), version.to_owned(), architecture.to_owned());
-            let file = stanza.get("Filename").and_then(|f| f.rsplit('/').next()).unwrap_or_default();
-            let entries = [wanted.get_mut(&key), published.get_mut(file)];
-            for entry in entries.into_iter().flatten() {
-                let record = BinaryRecord::of(&stanza, index.archive, &what)?;
-                entry.seen(&format!("{name} {version}"), record.file.size, &record.file.digest)?;
-            }
-        }
-    }
-    let mut unlisted: Vec<String> = wanted
-        .iter()
-        .filter(|(_, entry)| !entry.listed)
-        .map(|((name, version, _), _)| format!("{name} {version}"))
-        .chain(published.iter().filter(|(_, e)| !e.listed).map(|(name, _)| (*name).to_owned()))
-        .collect();
+    let entries = Entries { packages: &lock.packages, published: &lock.published };
+    let Confirmation { indexes, mut unlisted } =
+        entries.confirm(access, &lock.indexes, &lock.build.architecture, keyring, as_of, kept, refresh)?;
     match find_source(access, &indexes, &lock.source.name, &lock.source.version) {
         Ok(record) => {
             for file in &lock.source.files {
@@ -104,6 +69,83 @@ pub fn confirm(
     unlisted.sort();
     unlisted.dedup();
     Ok(Confirmation { indexes, unlisted })
+}
+
+/// Verifies the suites' `InRelease` files and looks up packages alone, as [`confirm`] does it for a whole
+/// lock.
+///
+/// # Errors
+///
+/// As [`confirm`].
+pub fn confirm_packages(
+    access: &Access<'_>,
+    (indexes, packages): (&[LockedIndex], &[LockedPackage]),
+    architecture: &str,
+    keyring: &Keyring,
+    as_of: Timestamp,
+    kept: &Path,
+    refresh: bool,
+) -> Result<Confirmation, EnvironmentError> {
+    Entries { packages, published: &[] }.confirm(access, indexes, architecture, keyring, as_of, kept, refresh)
+}
+
+/// What is looked up in the lists of binary packages.
+struct Entries<'a> {
+    packages: &'a [LockedPackage],
+    published: &'a [LockedFile],
+}
+
+impl Entries<'_> {
+    #[allow(clippy::too_many_arguments)]
+    fn confirm(
+        &self,
+        access: &Access<'_>,
+        locked: &[LockedIndex],
+        architecture: &str,
+        keyring: &Keyring,
+        as_of: Timestamp,
+        kept: &Path,
+        refresh: bool,
+    ) -> Result<Confirmation, EnvironmentError> {
+        let mut indexes = Vec::with_capacity(locked.len());
+        for locked in locked {
+            indexes.push(index(access, &locked.suite, keyring, as_of, kept, refresh)?);
+        }
+        let mut wanted: BTreeMap<Key, Entry> = BTreeMap::new();
+        for package in self.packages {
+            let key = (package.name.clone(), package.version.clone(), package.architecture.clone());
+            wanted.insert(key, Entry::new(package.file.size, &package.file.digest));
+        }
+        let mut published: BTreeMap<&str, Entry> =
+            self.published.iter().map(|f| (f.name.as_str(), Entry::new(f.size, &f.digest))).collect();
+        for index in &indexes {
+            let what = format!("{}/Packages", index.suite);
+            let mut reader =
+                Reader::new(index.open(access, IndexKind::Packages { architecture })?, &access.limits);
+            let failed = |source| DebianError::Stanza { what: what.clone(), source };
+            // Read to the end: only there is the index's own digest known to be right.
+            while let Some(stanza) = reader.next_stanza().map_err(failed)? {
+                let (Some(name), Some(version)) = (stanza.get("Package"), stanza.get("Version")) else {
+                    continue;
+                };
+                let architecture = stanza.get("Architecture").unwrap_or_default();
+                let key = (name.to_owned(), version.to_owned(), architecture.to_owned());
+                let file = stanza.get("Filename").and_then(|f| f.rsplit('/').next()).unwrap_or_default();
+                let entries = [wanted.get_mut(&key), published.get_mut(file)];
+                for entry in entries.into_iter().flatten() {
+                    let record = BinaryRecord::of(&stanza, index.archive, &what)?;
+                    entry.seen(&format!("{name} {version}"), record.file.size, &record.file.digest)?;
+                }
+            }
+        }
+        let unlisted: Vec<String> = wanted
+            .iter()
+            .filter(|(_, entry)| !entry.listed)
+            .map(|((name, version, _), _)| format!("{name} {version}"))
+            .chain(published.iter().filter(|(_, e)| !e.listed).map(|(name, _)| (*name).to_owned()))
+            .collect();
+        Ok(Confirmation { indexes, unlisted })
+    }
 }
 
 /// Name, version, architecture.

@@ -24,6 +24,7 @@ mod changelog;
 mod confirm;
 mod error;
 mod runtime;
+mod packages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -33,9 +34,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub use acquire::{acquire, acquire_published};
-pub use confirm::{Confirmation, confirm};
+pub use confirm::{Confirmation, confirm, confirm_packages};
 pub use error::EnvironmentError;
 pub use runtime::{acquire_runtime, resolve_runtime};
+pub use packages::{PackageRequest, acquire_packages, resolve_packages};
 
 use crate::component::{DebianRelease, Release};
 use crate::environment::lock::{
@@ -93,7 +95,7 @@ pub fn resolve(access: &Access<'_>, request: &ResolveRequest<'_>) -> Result<Lock
         .prefix("resolve-")
         .tempdir_in(request.scratch)
         .map_err(EnvironmentError::scratch("make a folder in", request.scratch))?;
-    let lists = Lists::expand(access, &indexes, debian, folder.path())?;
+    let lists = Lists::expand(access, &indexes, &debian.architecture, folder.path())?;
     let (essential, published) = lists.essential_and_published(request)?;
     let apt = Apt::new(
         request.apt_get,
@@ -179,12 +181,12 @@ impl Lists {
     fn expand(
         access: &Access<'_>,
         indexes: &[SignedIndex],
-        debian: &DebianRelease,
+        architecture: &str,
         folder: &Path,
     ) -> Result<Self, EnvironmentError> {
         let mut files = Vec::new();
         for (n, index) in indexes.iter().enumerate() {
-            let kind = IndexKind::Packages { architecture: &debian.architecture };
+            let kind = IndexKind::Packages { architecture };
             let mut reader = index.open(access, kind)?;
             let folder = folder.join(format!("index-{n}"));
             std::fs::create_dir(&folder).map_err(EnvironmentError::scratch("make", &folder))?;

@@ -27,7 +27,7 @@ pub fn resolve_runtime(
         .prefix("resolve-")
         .tempdir_in(request.scratch)
         .map_err(EnvironmentError::scratch("make a folder in", request.scratch))?;
-    let lists = Lists::expand(access, &indexes, debian, folder.path())?;
+    let lists = Lists::expand(access, &indexes, &debian.architecture, folder.path())?;
     let (_, published) = lists.essential_and_published(request)?;
     let apt =
         Apt::new(request.apt_get, folder.path(), indexes.len(), &debian.architecture, &[], &access.limits)?;

@@ -1,7 +1,7 @@
 //! Reading a lock: its file may have been tampered with, and every value ends up in a path, a URL, an
 //! argument vector or an environment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use crate::artifact::ArtifactName;
 use crate::component::{Component, PackageUrl, Release};
 use crate::digest::Algorithm;
 use crate::limits::debian::LOCK_BYTES_MAX;
+use crate::observation::Observation;
 use crate::source::debian::{Archive, is_archive_path};
 
 /// Below which a build's folder lies in the sandbox.
@@ -73,6 +74,17 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Lock, LockError> {
     }
     Checked { file }.lock(&lock)?;
     Ok(lock)
+}
+
+/// Reads a lock of any channel, and checks nothing in it.
+pub(in crate::environment) fn from_bytes<T: serde::de::DeserializeOwned>(
+    file: &str,
+    bytes: &[u8],
+) -> Result<T, LockError> {
+    if bytes.len() as u64 > LOCK_BYTES_MAX {
+        return Err(LockError::TooLarge { file: file.to_owned(), bytes_max: LOCK_BYTES_MAX });
+    }
+    serde_json::from_slice(bytes).map_err(|source| LockError::Schema { file: file.to_owned(), source })
 }
 
 pub(in crate::environment) struct Checked<'a> {
@@ -231,16 +243,7 @@ impl Checked<'_> {
         )?;
         let architecture = &build.architecture;
         self.require(is_package_name(architecture), "`build.architecture`", architecture, "e.g. `amd64`")?;
-        let plain = |name: &str| {
-            !name.is_empty()
-                && !name.starts_with(|c: char| c.is_ascii_digit())
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        for (name, value) in &build.env {
-            self.require(plain(name), "a name in `build.env`", name, "letters, digits and `_`")?;
-            let fits = !value.chars().any(char::is_control);
-            self.require(fits, format!("`build.env.{name}`"), value, "no control characters")?;
-        }
+        self.env(&build.env)?;
         let count = build.commands.len().to_string();
         self.require(!build.commands.is_empty(), "the number of `build.commands`", &count, "at least one")?;
         for command in &build.commands {
@@ -258,7 +261,27 @@ impl Checked<'_> {
             &build.expected.join(", "),
             "the names of the published files",
         )?;
-        for observation in &lock.observations {
+        self.observations(&lock.observations)
+    }
+
+    /// An environment.
+    pub(in crate::environment) fn env(&self, env: &BTreeMap<String, String>) -> Result<(), LockError> {
+        let plain = |name: &str| {
+            !name.is_empty()
+                && !name.starts_with(|c: char| c.is_ascii_digit())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        for (name, value) in env {
+            self.require(plain(name), "a name in `build.env`", name, "letters, digits and `_`")?;
+            let fits = !value.chars().any(char::is_control);
+            self.require(fits, format!("`build.env.{name}`"), value, "no control characters")?;
+        }
+        Ok(())
+    }
+
+    /// Observations.
+    pub(in crate::environment) fn observations(&self, all: &[Observation]) -> Result<(), LockError> {
+        for observation in all {
             let name = &observation.name;
             let fits = !name.is_empty() && !name.chars().any(char::is_control);
             self.require(fits, "a name in `observations`", name, "a name without control characters")?;
@@ -284,12 +307,9 @@ fn is_version(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::collections::BTreeMap;
-
     use super::super::{BuildDefinition, LockedPath, LockedSource};
     use super::*;
     use crate::digest::Digest;
-    use crate::observation::Observation;
 
     fn file(name: &str) -> LockedFile {
         LockedFile {
