@@ -8,6 +8,7 @@ use miette::Diagnostic;
 use super::sandbox::SandboxError;
 use crate::artifact::ArtifactError;
 use crate::digest::DigestSet;
+use crate::environment::python::PythonError;
 
 /// Why nothing was built, or a result could not be read back.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -44,6 +45,21 @@ pub enum RebuildError {
         purl: String,
         /// Expected against found.
         detail: String,
+    },
+    /// An input is not what it has to be.
+    #[error("an input of `{purl}` cannot be used")]
+    #[diagnostic(
+        code(rebuild::input),
+        help(
+            "do not use the release before the reason is understood; its lock pins the very bytes that are refused"
+        )
+    )]
+    Input {
+        /// The release.
+        purl: String,
+        /// Why.
+        #[source]
+        source: Box<PythonError>,
     },
     /// The root file system is not the distribution's: dpkg would leave hardening flags out, silently.
     #[error("`dpkg-vendor` in the root file system says `{}`, expected `Debian`", found.escape_debug())]

@@ -8,6 +8,8 @@
 //! A build that fails, hangs or outgrows its limits is a result with its log. Errors are for not having
 //! built: no sandbox, no disk, a root file system that is not Debian's.
 //!
+//! A wheel has its own entrance, [`rebuild_wheel`], over a [`PythonLock`](crate::environment::python::PythonLock).
+//!
 //! [`rebuild_varied`] builds a second time with another clock, host name, number of processors and
 //! folder, and tells which artifacts do not come out the same twice.
 //!
@@ -16,6 +18,7 @@
 //! That the source is benign, or that the toolchain is. Two equal builds show that *these* variations do
 //! not matter, not that none does.
 
+mod clock;
 mod collect;
 mod error;
 mod folder;
@@ -26,6 +29,7 @@ mod stage;
 mod steps;
 mod toolchain;
 mod varied;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +40,7 @@ pub use error::RebuildError;
 pub use toolchain::COMPILER_CONFIGURATION;
 use toolchain::Toolchain;
 pub use varied::{ClockVariation, Stability, Unstable, Variation, rebuild_varied};
+pub use wheel::{WheelRequest, rebuild_wheel, rebuild_wheel_varied, wheel_commands};
 
 use crate::artifact::{Artifact, ArtifactName, Rebuilt};
 use crate::digest::DigestSet;
@@ -219,5 +224,5 @@ const ARTIFACTS: &str = "artifacts";
 ///
 /// When nothing could be built: see [`RebuildError`]. A failing build is not among them.
 pub fn rebuild(request: &Request<'_>, observer: &dyn Observer) -> Result<Rebuild, RebuildError> {
-    stage::run(request, &Variation::none(&request.lock.build), observer)
+    stage::run(request, &Variation::none(&request.lock.build.path), observer)
 }

@@ -3,12 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
+use super::clock::write_sources;
 use super::collect::{find, open_folder, prepend, take};
 use super::folder::{BUILD, LOG, RESULT, begin, claim, clear, create, plain, readable, store};
 use super::log::Log;
-use super::sandbox::{self, Mount, Network, Output, Spec};
+use super::sandbox::{Mount, Network, Output, Spec};
 use super::steps::Steps;
 use super::varied::{ClockVariation, Variation};
 use super::{ARTIFACTS, Kept, Outcome, REBUILD_SCHEMA, Rebuild, RebuildError, Request, Toolchain};
@@ -18,9 +18,6 @@ use crate::event::{Event, Observer, Stage};
 
 /// Where the source files are inside.
 const SOURCES: &str = "/build/source-package";
-/// The clock that the second build preloads.
-const CLOCK: &str = "/build/clock.so";
-const CLOCK_SOURCE: &str = include_str!("clock.c");
 
 /// Bytes of a stored result: some thousand artifacts and build flags of a few KiB each.
 const RESULT_BYTES_MAX: u64 = 64 << 20;
@@ -129,9 +126,7 @@ fn prepare(request: &Request<'_>, spec: &Spec, build_dir: &Path) -> Result<(), R
         fs::copy(from, &to).map_err(RebuildError::disk("copy a source file to", &to))?;
         readable(&to, 0o644)?;
     }
-    let clock = sources.join("clock.c");
-    fs::write(&clock, CLOCK_SOURCE).map_err(RebuildError::disk("write", &clock))?;
-    readable(&clock, 0o644)
+    write_sources(build_dir)
 }
 
 impl Work<'_> {
@@ -158,7 +153,7 @@ impl Work<'_> {
             prepend(&tree, entry, self.request.limits.changelog_bytes_max)?;
         }
         if let ClockVariation::Ahead(shift) = self.variation.clock {
-            self.shift_clock(shift)?;
+            self.variation.clock = self.run.shift_clock(shift)?;
         }
         self.run.spec.work_dir = path.into();
         for argv in &self.request.lock.build.commands {
@@ -169,30 +164,6 @@ impl Work<'_> {
             }
         }
         Ok(Outcome::Completed)
-    }
-
-    /// Compiles the clock that is ahead, and has it preloaded from now on.
-    fn shift_clock(&mut self, shift: Duration) -> Result<(), RebuildError> {
-        let shift = format!("-DSHIFT={}", shift.as_secs());
-        let source = format!("{SOURCES}/clock.c");
-        let argv = ["gcc", "-shared", "-fPIC", "-O2", &shift, "-o", CLOCK, &source];
-        let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
-        let made = match self.run.step("clock", argv) {
-            Ok(end) => end.is_none(),
-            Err(RebuildError::Sandbox(sandbox::SandboxError::Exec { .. })) => false,
-            Err(error) => return Err(error),
-        };
-        if made {
-            // `fakeroot` keeps what is preloaded already.
-            self.run.spec.env.insert("LD_PRELOAD".to_owned(), CLOCK.to_owned());
-        } else {
-            self.variation.clock = ClockVariation::NotVaried;
-            self.run.observer.event(&Event::Note {
-                stage: Stage::Rebuild,
-                text: "the clock could not be varied: the environment's compiler made no library",
-            });
-        }
-        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Rebuild, RebuildError, Request, stage};
 use crate::digest::{Agreement, DigestSet};
-use crate::environment::lock::BuildDefinition;
 use crate::event::Observer;
 
 /// How far the second build's clock is ahead: 398 days and 6 hours, so that year, month, day of the
@@ -42,18 +41,18 @@ pub enum ClockVariation {
 
 impl Variation {
     /// The first build's: just what the definition says.
-    pub(super) fn none(build: &BuildDefinition) -> Self {
+    pub(super) fn none(path: &str) -> Self {
         Self {
             clock: ClockVariation::Unchanged,
             host_name: "reprove".to_owned(),
             cpus_max: None,
-            path: build.path.clone(),
+            path: path.to_owned(),
         }
     }
 
     /// The second build's.
-    fn varied(build: &BuildDefinition) -> Self {
-        let name = build.path.rsplit('/').next().unwrap_or("source");
+    pub(super) fn varied(path: &str) -> Self {
+        let name = path.rsplit('/').next().unwrap_or("source");
         Self {
             clock: ClockVariation::Ahead(CLOCK_SHIFT),
             host_name: "another-host".to_owned(),
@@ -119,7 +118,7 @@ pub fn rebuild_varied(
     first: &Rebuild,
     observer: &dyn Observer,
 ) -> Result<(Rebuild, Stability), RebuildError> {
-    let second = stage::run(request, &Variation::varied(&request.lock.build), observer)?;
+    let second = stage::run(request, &Variation::varied(&request.lock.build.path), observer)?;
     let stability = Stability::of(first, &second, &request.lock.build.expected);
     Ok((second, stability))
 }
