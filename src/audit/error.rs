@@ -17,6 +17,7 @@ use crate::rebuild::RebuildError;
 use crate::source::debian::DebianError;
 use crate::source::go::GoSourceError;
 use crate::source::npm::NpmError;
+use crate::source::pypi::PypiError;
 
 /// Why an audit could not look. What it saw, however bad, is a result.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -25,6 +26,20 @@ pub enum AuditError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Source(#[from] DebianError),
+    /// The package index could not be asked or believed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Index(#[from] PypiError),
+    /// No package index is known.
+    #[error("no package index is known to ask for `{purl}`")]
+    #[diagnostic(
+        code(audit::no_index),
+        help("name one with `--index-url URL`, or install pip, whose configuration is used")
+    )]
+    NoIndex {
+        /// The release.
+        purl: String,
+    },
     /// The environment could not be confirmed or obtained.
     #[error(transparent)]
     #[diagnostic(transparent)]

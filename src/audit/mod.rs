@@ -14,6 +14,7 @@ mod error;
 mod evidence;
 mod examine;
 pub mod go;
+pub mod pypi;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::artifact::{Published, Rebuilt};
 use crate::compare::{self, CompareOptions};
 use crate::digest::Digest;
 use crate::environment::lock::Lock;
+use crate::environment::python::PythonLock;
 use crate::event::{Event, Observer, Stage};
 use crate::fetch::Fetcher;
 use crate::limits::rebuild::RebuildLimits;
@@ -33,6 +35,7 @@ use crate::rebuild::{Rebuild, Stability};
 use crate::report::Outcome;
 use crate::report::artifact_outcome;
 use crate::report::{ArtifactPair, Bytes, Evidence, Gap, Release};
+use crate::source::pypi::Index;
 use crate::store::Store;
 pub use debian::Archives;
 pub use error::AuditError;
@@ -91,6 +94,8 @@ pub struct Auditor<'a> {
     pub debian: Archives<'a>,
     /// Proxies and registries of what Go builds.
     pub go: GoWorld<'a>,
+    /// The Python package index, where one is known.
+    pub index: Option<&'a Index>,
 }
 
 /// The lock of a release, by channel.
@@ -100,6 +105,8 @@ pub enum Locked<'a> {
     Debian(&'a Lock),
     /// A Go build's.
     Go(GoSubject<'a>),
+    /// A Python package index's.
+    Pypi(&'a PythonLock),
 }
 
 /// What to audit.
@@ -173,6 +180,7 @@ impl Auditor<'_> {
                 debian::Flow { ground: &self.ground, archives: &self.debian }.without_build(subject, lock)
             }
             Locked::Go(_) => Err(not_for_channel(subject, "asked without a build")),
+            Locked::Pypi(lock) => self.wheel(lock)?.without_build(subject),
         }
     }
 
@@ -196,13 +204,19 @@ impl Auditor<'_> {
                 examination,
             ),
             Locked::Go(_) => Err(not_for_channel(subject, "examined")),
+            Locked::Pypi(lock) => self.wheel(lock)?.examine(subject, audited, examination),
         }
+    }
+
+    fn wheel<'a>(&'a self, lock: &'a PythonLock) -> Result<pypi::Flow<'a>, AuditError> {
+        pypi::Flow::new(&self.ground, &self.debian, self.index, lock)
     }
 
     fn run(&self, subject: &Subject<'_>, depth: Depth) -> Result<Audited, AuditError> {
         match subject.lock {
             Locked::Debian(lock) => debian::run(&self.ground, &self.debian, subject, lock, depth),
             Locked::Go(own) => go::run(&self.ground, &self.go, subject, own, depth),
+            Locked::Pypi(lock) => self.wheel(lock)?.run(subject, depth),
         }
     }
 }

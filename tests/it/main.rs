@@ -31,6 +31,7 @@ mod findings;
 mod layering;
 mod observe;
 mod probe;
+mod python_index;
 mod readme;
 mod rebuild;
 mod root_fs;

@@ -16,6 +16,8 @@ mod go;
 mod observe;
 #[cfg(feature = "openpgp")]
 mod probe;
+#[cfg(feature = "openpgp")]
+mod pypi;
 mod report_browser;
 mod report_schema;
 mod root_fs;

@@ -4,9 +4,11 @@ use reprove::audit::AuditError;
 use reprove::component::ComponentError;
 use reprove::environment::debian::EnvironmentError;
 use reprove::environment::go::GoEnvironmentError;
+use reprove::environment::python::PythonError;
 use reprove::source::debian::{DebianError, MirrorError};
 use reprove::source::go::GoSourceError;
 use reprove::source::npm::NpmError;
+use reprove::source::pypi::PypiError;
 
 use crate::exit::Exit;
 use crate::render::Failure;
@@ -59,6 +61,8 @@ pub(crate) fn audit(error: AuditError) -> Failure {
         AuditError::GoSource(e) => go_source(e),
         AuditError::GoEnvironment(e) => go(e),
         AuditError::Npm(e) => npm(e),
+        AuditError::Index(e) => pypi(e),
+        AuditError::NoIndex { .. } => Failure::new(error, Exit::Usage),
         other => Failure::new(other, Exit::CouldNotLook),
     }
 }
@@ -106,4 +110,28 @@ pub(crate) fn npm(error: NpmError) -> Failure {
         NpmError::Fetch(_) => Exit::CouldNotLook,
     };
     Failure::new(error, exit)
+}
+
+/// What an index says against its own word or a lock's is evidence; what it does not have, or what a
+/// definition asks for in vain, is a matter of the definition; all else could not be looked at.
+pub(crate) fn pypi(error: PypiError) -> Failure {
+    let exit = match &error {
+        PypiError::Contradicted { .. } | PypiError::Distribution { .. } => Exit::Fail,
+        PypiError::NotListed { .. } | PypiError::IndexAddress { .. } => Exit::Usage,
+        _ => Exit::CouldNotLook,
+    };
+    Failure::new(error, exit)
+}
+
+/// As [`pypi`], for what is resolved from it.
+pub(crate) fn python(error: PythonError) -> Failure {
+    match error {
+        PythonError::Index(e) => pypi(e),
+        PythonError::Packages(e) => environment(e),
+        PythonError::Record { .. } => Failure::new(error, Exit::Fail),
+        PythonError::Unsatisfiable { .. }
+        | PythonError::Interpreter { .. }
+        | PythonError::Requirement { .. } => Failure::new(error, Exit::Usage),
+        other => Failure::new(other, Exit::CouldNotLook),
+    }
 }

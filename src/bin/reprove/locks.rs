@@ -1,16 +1,22 @@
 //! Locks of all channels, for commands that read, resolve or write them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use reprove::audit::{GoSubject, Locked};
+use reprove::audit::{AuditError, GoSubject, Locked};
 use reprove::component::{Channel, Component, Release};
 use reprove::digest::Digest;
 use reprove::environment::debian::{ResolveRequest, resolve};
 use reprove::environment::go::{self as go_environment, GoLock};
 use reprove::environment::lock::{self, Lock, LockedIndex};
+use reprove::environment::python::{self, PythonLock};
+use reprove::limits::pypi::PypiLimits;
 use reprove::observation::Observation;
 use reprove::source::debian::Access;
+use reprove::source::pypi::{self, Index};
 use reprove::verify::openpgp::Keyring;
+use serde::de::Error as _;
+use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::failures;
@@ -23,12 +29,15 @@ pub(crate) enum ReleaseLock {
     Debian(Box<Lock>),
     /// A Go build's.
     Go(Box<GoLock>),
+    /// A Python package index's.
+    Pypi(Box<PythonLock>),
 }
 
 /// With what a lock is resolved.
 pub(crate) struct Resolver<'a> {
     pub(crate) access: Access<'a>,
     pub(crate) go: &'a GoHost,
+    pub(crate) index: Option<&'a Index>,
     pub(crate) archive_keyring: &'a Keyring,
     pub(crate) as_of: jiff::Timestamp,
     pub(crate) apt_get: &'a Path,
@@ -77,6 +86,29 @@ impl Resolver<'_> {
                     .map(|lock| ReleaseLock::Go(Box::new(lock)))
                     .map_err(failures::go)
             }
+            Channel::Pypi(pypi) => {
+                let purl = release.purl.to_string();
+                let no_index = || failures::audit(AuditError::NoIndex { purl: purl.clone() });
+                let index = pypi::Access {
+                    index: self.index.ok_or_else(no_index)?,
+                    fetcher: self.access.fetcher,
+                    store: self.access.store,
+                    observer: self.access.observer,
+                    limits: PypiLimits::DEFAULT,
+                };
+                let request = python::ResolveRequest {
+                    component: &component.name,
+                    purl: &purl,
+                    release: pypi,
+                    archive_keyring: self.archive_keyring,
+                    as_of: self.as_of,
+                    apt_get: self.apt_get,
+                    scratch: self.scratch,
+                };
+                python::resolve(&self.access, &index, &request)
+                    .map(|lock| ReleaseLock::Pypi(Box::new(lock)))
+                    .map_err(failures::python)
+            }
         }
     }
 }
@@ -92,6 +124,9 @@ impl ReleaseLock {
             Channel::Npm(_) | Channel::Upstream(_) => GoLock::of_release(component, release)
                 .map(|lock| Self::Go(Box::new(lock)))
                 .map_err(|e| Failure::new(e, Exit::Usage))?,
+            Channel::Pypi(_) => PythonLock::read(&path, &component.name)
+                .map(|lock| Self::Pypi(Box::new(lock)))
+                .map_err(|e| Failure::new(e, Exit::Usage))?,
         };
         Ok((lock, path))
     }
@@ -100,6 +135,7 @@ impl ReleaseLock {
         let bytes = match self {
             Self::Debian(lock) => lock.to_bytes(),
             Self::Go(lock) => lock.to_bytes(),
+            Self::Pypi(lock) => lock.to_bytes(),
         };
         bytes.unwrap_or_default()
     }
@@ -108,6 +144,7 @@ impl ReleaseLock {
         let written = match self {
             Self::Debian(lock) => lock.write(path),
             Self::Go(lock) => lock.write(path),
+            Self::Pypi(lock) => lock.write(path),
         };
         written.map_err(|e| Failure::new(e, Exit::CouldNotLook))
     }
@@ -120,12 +157,14 @@ impl ReleaseLock {
         match self {
             Self::Debian(lock) => Some(Locked::Debian(lock)),
             Self::Go(lock) => Some(Locked::Go(GoSubject { release, go: release.go()?, lock })),
+            Self::Pypi(lock) => Some(Locked::Pypi(lock)),
         }
     }
 
     pub(crate) fn architecture<'l>(&'l self, release: &'l Release) -> &'l str {
         match self {
             Self::Debian(lock) => &lock.build.architecture,
+            Self::Pypi(lock) => &lock.build.architecture,
             Self::Go(_) => release.go().and_then(|go| go.recipe.env.get("GOARCH")).map_or("", String::as_str),
         }
     }
@@ -134,6 +173,7 @@ impl ReleaseLock {
     pub(crate) fn expected(&self, release: &Release) -> usize {
         match self {
             Self::Debian(lock) => lock.build.expected.len(),
+            Self::Pypi(_) => 1,
             Self::Go(_) => release.go().map_or(0, |go| go.recipe.binaries.len()),
         }
     }
@@ -154,6 +194,47 @@ impl ReleaseLock {
                 indexes: Vec::new(),
                 observations: Vec::new(),
             },
+            Self::Pypi(lock) => Contents {
+                packages: lock.packages.len() + lock.requirements.len(),
+                source_files: 1,
+                published: vec![lock.wheel.file],
+                indexes: lock.indexes,
+                observations: lock.observations,
+            },
+        }
+    }
+}
+
+/// Every digest that a lock of any channel names. What names none is not one.
+pub(crate) fn digests(text: &[u8]) -> Result<BTreeSet<Digest>, serde_json::Error> {
+    let lock: Value = serde_json::from_slice(text)?;
+    let mut found = BTreeSet::new();
+    let mut values = vec![&lock];
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Array(items) => values.extend(items),
+            Value::Object(members) => values.extend(members.values()),
+            Value::String(text) => found.extend(text.parse::<Digest>()),
+            _ => {}
+        }
+    }
+    if found.is_empty() {
+        return Err(serde_json::Error::custom("it names no digest"));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_found_wherever_they_stand() {
+        let digest = Digest::sha256(b"x");
+        let text = format!("{{\"a\": [{{\"b\": \"{digest}\"}}], \"c\": \"{digest}\", \"d\": \"sha256:1\"}}");
+        assert_eq!(digests(text.as_bytes()).ok(), Some(BTreeSet::from([digest])));
+        for no_lock in ["", "{", "{}", "[]", "{\"digest\": \"md5:00\"}"] {
+            assert!(digests(no_lock.as_bytes()).is_err(), "{no_lock}");
         }
     }
 }

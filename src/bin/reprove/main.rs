@@ -11,6 +11,7 @@ mod host;
 mod key;
 mod locks;
 mod progress;
+mod pypi;
 mod register;
 mod render;
 mod signals;

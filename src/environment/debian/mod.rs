@@ -23,8 +23,8 @@ mod built_using;
 mod changelog;
 mod confirm;
 mod error;
-mod runtime;
 mod packages;
+mod runtime;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -36,8 +36,8 @@ use jiff::Timestamp;
 pub use acquire::{acquire, acquire_published};
 pub use confirm::{Confirmation, confirm, confirm_packages};
 pub use error::EnvironmentError;
-pub use runtime::{acquire_runtime, resolve_runtime};
 pub use packages::{PackageRequest, acquire_packages, resolve_packages};
+pub use runtime::{acquire_runtime, resolve_runtime};
 
 use crate::component::{DebianRelease, Release};
 use crate::environment::lock::{

@@ -17,6 +17,7 @@ use reprove::limits::root_fs::RootFsLimits;
 use reprove::report::export::Format as Exported;
 use reprove::report::{self, Report, Run, statements, text::TextStyle};
 use reprove::source::debian::{Access, Mirrors};
+use reprove::source::pypi::Index;
 use reprove::verdict::Verdict;
 use reprove::verify::openpgp::Keyring;
 
@@ -27,6 +28,7 @@ use crate::failures;
 use crate::go::{GoArgs, GoHost};
 use crate::host;
 use crate::locks::{ReleaseLock, Resolver};
+use crate::pypi::IndexArgs;
 use crate::register::{Desk, Examined, RepositoryArgs};
 use crate::render::{self, Failure};
 
@@ -111,6 +113,9 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) go: GoArgs,
 
+    #[command(flatten)]
+    pub(crate) index: IndexArgs,
+
     /// More certificates for the signatures of source descriptions. Repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) keyring: Vec<PathBuf>,
@@ -132,6 +137,7 @@ pub(crate) struct BuildArgs {
 pub(crate) struct Setting<'a> {
     pub(crate) access: Access<'a>,
     pub(crate) go: GoHost,
+    pub(crate) index: Option<Index>,
     pub(crate) archive_keyring: Keyring,
     pub(crate) developer_keyring: Keyring,
     pub(crate) as_of: Timestamp,
@@ -195,7 +201,8 @@ impl Audit {
         };
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let go = self.build.go.host(args, chosen.iter().map(|(_, release)| release))?;
-        let setting = Setting::new(args, &self.build, repeat, access, go)?;
+        let index = self.build.index.index(chosen.iter().map(|(_, release)| release))?;
+        let setting = Setting::new(args, &self.build, repeat, access, go, index)?;
         let mut desk = Desk::open(args, &self.repositories, setting.as_of)?;
         let (mut judged, mut run, mut worst) = (Vec::new(), Run::default(), None::<Exit>);
         run.as_of = Some(setting.as_of.to_string());
@@ -352,10 +359,12 @@ impl<'a> Setting<'a> {
         repeat: Repeat,
         access: Access<'a>,
         go: GoHost,
+        index: Option<Index>,
     ) -> Result<Self, Failure> {
         Ok(Self {
             access,
             go,
+            index,
             archive_keyring: debian::archive_keyring(args)?,
             developer_keyring: debian::developer_keyring(args, &build.keyring)?,
             as_of: build.as_of.unwrap_or_else(host::now),
@@ -380,6 +389,7 @@ impl<'a> Setting<'a> {
                 developer_keyring: &self.developer_keyring,
             },
             go: self.go.world(),
+            index: self.index.as_ref(),
         }
     }
 }
@@ -452,6 +462,7 @@ impl Audit {
         let resolver = Resolver {
             access: setting.access,
             go: &setting.go,
+            index: setting.index.as_ref(),
             archive_keyring: &setting.archive_keyring,
             as_of: setting.as_of,
             apt_get: &self.apt_get,

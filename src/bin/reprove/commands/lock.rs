@@ -18,6 +18,7 @@ use crate::failures;
 use crate::go::GoArgs;
 use crate::host;
 use crate::locks::{Contents, Resolver};
+use crate::pypi::IndexArgs;
 use crate::render::{self, Failure};
 
 /// Resolve a release's build environment from the signed archive and write it as a lock.
@@ -51,6 +52,9 @@ pub(crate) struct Lock {
     #[command(flatten)]
     go: GoArgs,
 
+    #[command(flatten)]
+    index: IndexArgs,
+
     /// The apt-get that chooses the packages; it is only asked to simulate.
     #[arg(long, value_name = "PROGRAM", default_value = "apt-get")]
     apt_get: PathBuf,
@@ -82,6 +86,7 @@ impl Lock {
         let scratch = args.work_dir()?;
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let releases = chosen.iter().filter_map(|(component, purl)| component.release(Some(purl)).ok());
+        let index = self.index.index(releases.clone())?;
         let go = self.go.host(args, releases)?;
         let mut written = Vec::new();
         for (component, purl) in &chosen {
@@ -89,6 +94,7 @@ impl Lock {
             let resolver = Resolver {
                 access,
                 go: &go,
+                index: index.as_ref(),
                 archive_keyring: &keyring,
                 as_of: self.as_of.unwrap_or_else(host::now),
                 apt_get: &self.apt_get,

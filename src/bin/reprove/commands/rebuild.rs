@@ -67,7 +67,8 @@ impl Rebuild {
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let repeat = if self.twice { Repeat::Always } else { Repeat::Never };
         let go = self.build.go.host(args, std::iter::once(&release))?;
-        let setting = Setting::new(args, &self.build, repeat, access, go)?;
+        let index = self.build.index.index(std::iter::once(&release))?;
+        let setting = Setting::new(args, &self.build, repeat, access, go, index)?;
         let subject = subject(args, &component, &release, &locked, &path)?;
         let audited = setting.auditor().rebuild(&subject).map_err(failures::audit)?;
         progress.finish();

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use reprove::digest::Digest;
-use reprove::environment::go::GoLock;
-use reprove::environment::lock::Lock;
 use reprove::store::{Freed, Verification};
 use serde::Serialize;
 
 use crate::args::{Args, Format};
 use crate::exit::Exit;
 use crate::host;
+use crate::locks;
 use crate::render::{self, Failure};
 
 /// Look after the store of downloaded and made files.
@@ -150,7 +149,7 @@ fn describe(seen: &Verification, word: &str) -> String {
 fn locked(folder: &Path) -> Result<(usize, BTreeSet<Digest>), Failure> {
     let unreadable =
         |path: &Path, source| Failure::new(LocksError::Read { path: path.to_owned(), source }, Exit::Usage);
-    let (mut locks, mut keep) = (0, BTreeSet::new());
+    let (mut found, mut keep) = (0, BTreeSet::new());
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(|e| unreadable(&folder, e))? {
@@ -162,18 +161,12 @@ fn locked(folder: &Path) -> Result<(usize, BTreeSet<Digest>), Failure> {
                 let text = fs::read(&path).map_err(|e| unreadable(&path, e))?;
                 let wrong =
                     |source| Failure::new(LocksError::Parse { path: path.clone(), source }, Exit::Usage);
-                match serde_json::from_slice::<GoLock>(&text) {
-                    Ok(lock) => keep.extend(lock.digests().cloned()),
-                    Err(_) => {
-                        let lock: Lock = serde_json::from_slice(&text).map_err(wrong)?;
-                        keep.extend(lock.digests().cloned());
-                    }
-                }
-                locks += 1;
+                keep.extend(locks::digests(&text).map_err(wrong)?);
+                found += 1;
             }
         }
     }
-    Ok((locks, keep))
+    Ok((found, keep))
 }
 
 fn is_lock(path: &Path) -> bool {

@@ -3,11 +3,12 @@
 
 use serde::Serialize;
 
-const TEXTS: [&str; 8] = [
+const TEXTS: &[&str] = &[
     include_str!("checks.md"),
     include_str!("findings.md"),
     include_str!("go.md"),
     include_str!("probes.md"),
+    include_str!("python.md"),
     include_str!("signatures.md"),
     include_str!("policy.md"),
     include_str!("stages.md"),
