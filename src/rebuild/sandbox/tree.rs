@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{Dir, Mode, OFlags, openat};
@@ -17,12 +18,16 @@ pub(super) struct TreeUsage {
     pub(super) tasks: u64,
 }
 
+/// `PF_FORKNOEXEC`, a flag of field 9: forked, and no program executed since (linux/sched.h).
+const FORKED_WITHOUT_EXEC: u64 = 0x40;
+
 /// The fields of `/proc/<pid>/stat` that are of use (proc_pid_stat(5)), in clock ticks and pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
     cpu_ticks: u64,
     threads: u64,
     resident_pages: u64,
+    executed: bool,
 }
 
 impl Stat {
@@ -35,7 +40,8 @@ impl Stat {
         // Field 3 of the manual is the first one here.
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         let ticks = [14, 15, 16, 17].into_iter().map(number).sum::<Option<u64>>()?;
-        Some(Self { cpu_ticks: ticks, threads: number(20)?, resident_pages: number(24)? })
+        let executed = number(9)? & FORKED_WITHOUT_EXEC == 0;
+        Some(Self { cpu_ticks: ticks, threads: number(20)?, resident_pages: number(24)?, executed })
     }
 }
 
@@ -45,6 +51,9 @@ pub(super) struct Tree {
     first: std::path::PathBuf,
     ticks_per_second: u64,
     page_bytes: u64,
+    /// Whether the program was seen to run. Before that its process is a copy of the caller, whose memory
+    /// is not the program's; afterwards no process is left out, whether it forked or executed.
+    running: AtomicBool,
 }
 
 impl Tree {
@@ -55,6 +64,7 @@ impl Tree {
             first: format!("/proc/{first}/stat").into(),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
             page_bytes: rustix::param::page_size() as u64,
+            running: AtomicBool::new(false),
         }
     }
 
@@ -69,7 +79,13 @@ impl Tree {
                 ticks += stat.cpu_ticks;
                 sum.tasks += stat.threads;
                 sum.resident_bytes += stat.resident_pages * self.page_bytes;
+                if stat.executed {
+                    self.running.store(true, Ordering::Relaxed);
+                }
             }
+        }
+        if !self.running.load(Ordering::Relaxed) {
+            sum.resident_bytes = 0;
         }
         // The first process is our own copy: its memory is the caller's, its children's time is not.
         if let Ok(file) = std::fs::File::open(&self.first) {
@@ -125,10 +141,13 @@ mod tests {
     #[test]
     fn a_programs_name_cannot_forge_the_numbers() {
         let rest = "S 1 1 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 5 0 99 1000 77 18446744073709551615";
-        let expected = Some(Stat { cpu_ticks: 100, threads: 5, resident_pages: 77 });
+        let expected = Some(Stat { cpu_ticks: 100, threads: 5, resident_pages: 77, executed: true });
         for name in ["cc1", ") S 0 0 0 0 0 0", "a b", "()("] {
             assert_eq!(Stat::parse(format!("7 ({name}) {rest}\n").as_bytes()), expected, "{name}");
         }
+        let forked = rest.replace("4194560", "4194624");
+        let stat = Stat::parse(format!("7 (x) {forked}\n").as_bytes());
+        assert_eq!(stat.map(|s| s.executed), Some(false));
         assert_eq!(Stat::parse(b"7 (x) S 1"), None);
         assert_eq!(Stat::parse(b""), None);
     }
