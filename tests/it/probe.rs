@@ -110,7 +110,9 @@ fn what_holds_what_does_not_and_what_was_seen() {
         ),
         http("well", "/die", "{ status = 200, process = \"alive\" }"),
         http("well", "/crash", "{ status = 200 }"),
-        http("well", "/", "{ status = 200, memory-bytes-max = 60000000 }"),
+        // The peak is an upper bound: the kernel keeps the largest size of a process over its `execve`, and
+        // before that it was a copy of this test program, however large the tests beside this one made it.
+        http("well", "/", "{ status = 200, memory-bytes-max = 4000000000 }"),
         http("well", "/", "{ status = 200, memory-bytes-max = 1 }"),
     ];
     let answers = ask_with(&limits(), "1.2.3-4", &all.each_ref().map(String::as_str));

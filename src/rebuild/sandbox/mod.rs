@@ -193,7 +193,8 @@ pub struct Usage {
     pub user: Duration,
     /// Processor time in the kernel, over all processes.
     pub system: Duration,
-    /// Resident set of the largest single process, in bytes.
+    /// Resident set of the largest single process, in bytes. An upper bound: the kernel counts the copy of
+    /// the caller that each sandbox begins as.
     pub largest_process_bytes: u64,
     /// The most memory that the tree was seen to use, in bytes; a lower bound where it is polled.
     pub peak_memory_bytes: u64,
