@@ -6,13 +6,12 @@ use std::path::Path;
 
 use super::clock::write_sources;
 use super::collect::{find, open_folder, prepend, take};
-use super::folder::{BUILD, LOG, RESULT, begin, claim, clear, create, plain, readable, store};
-use super::log::Log;
+use super::folder::{BUILD, RESULT, begin, claim, clear, create, plain, readable};
 use super::sandbox::{Mount, Network, Output, Spec};
-use super::steps::Steps;
+use super::steps::{Built, Steps};
 use super::varied::{ClockVariation, Variation};
 use super::{ARTIFACTS, Kept, Outcome, REBUILD_SCHEMA, Rebuild, RebuildError, Request, Toolchain};
-use crate::digest::{Algorithm, Digest, DigestSet, hash_file};
+use crate::digest::{Digest, DigestSet};
 use crate::environment::lock::Lock;
 use crate::event::{Event, Observer, Stage};
 
@@ -44,37 +43,27 @@ pub(super) fn run(
     let spec = spec(request, variation, &build_dir)?;
     prepare(request, &spec, &build_dir)?;
 
-    let log_path = work_dir.join(LOG);
-    let log = Log::create(&log_path, observer).map_err(RebuildError::disk("create", &log_path))?;
-    let run = Steps::new(spec, request.limits, log, observer);
+    let run = Steps::begin(spec, request.limits, work_dir, observer)?;
     let mut work = Work { request, variation: variation.clone(), run };
     let toolchain = Toolchain::ask(&work.run.spec, request.limits.answer_bytes_max)?;
     let outcome = work.build(dsc, &build_dir)?;
 
     let (artifacts, buildinfo) = collect(request, &work.variation, &build_dir)?;
     clear(&build_dir, &work.run.spec)?;
-    let Work { variation, run: Steps { spec, log, done, usage, .. }, .. } = work;
-    log.finish().map_err(RebuildError::disk("write", &log_path))?;
-    let (digest, len_bytes) =
-        hash_file(Algorithm::Sha256, &log_path).map_err(RebuildError::disk("read", &log_path))?;
-    let rebuild = Rebuild {
-        schema: REBUILD_SCHEMA,
-        purl: lock.purl.clone(),
-        lock: identity(lock)?,
-        variation,
-        outcome,
-        steps: done,
-        toolchain: toolchain.account(),
-        env: spec.env,
-        observations: lock.observations.clone(),
-        artifacts,
-        buildinfo,
-        log: Kept { name: plain(LOG)?, len_bytes, digests: DigestSet::single(digest) },
-        usage,
-    };
-    store(&rebuild, work_dir)?;
-    observer.event(&Event::Finished { stage: Stage::Rebuild, what: rebuild.outcome.word() });
-    Ok(rebuild)
+    let Work { variation, run, .. } = work;
+    run.finish(
+        Built {
+            purl: lock.purl.clone(),
+            lock: identity(lock)?,
+            variation,
+            outcome,
+            toolchain: toolchain.account(),
+            observations: lock.observations.clone(),
+            artifacts,
+            buildinfo,
+        },
+        work_dir,
+    )
 }
 
 /// What the rest relies on; the `.dsc`'s name.

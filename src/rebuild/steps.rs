@@ -1,11 +1,31 @@
 //! Runs the steps of a rebuild, whatever is built: one after the other, with one log and one set of
 //! limits over all of them.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::folder::{LOG, plain, store};
 use super::log::Log;
 use super::sandbox::{self, Outcome as RunOutcome, Spec, Usage};
-use super::{Outcome, RebuildError, Step};
+use super::varied::Variation;
+use super::{Kept, Outcome, REBUILD_SCHEMA, Rebuild, RebuildError, Step};
+use crate::digest::{Algorithm, DigestSet, hash_file};
 use crate::event::{Event, Observer, Stage};
 use crate::limits::rebuild::RebuildLimits;
+use crate::observation::Observation;
+
+/// What one kind of rebuild knows of itself when its steps have been run.
+pub(super) struct Built {
+    pub(super) purl: String,
+    /// SHA-256 of the lock in its serialised form.
+    pub(super) lock: DigestSet,
+    pub(super) variation: Variation,
+    pub(super) outcome: Outcome,
+    pub(super) toolchain: BTreeMap<String, String>,
+    pub(super) observations: Vec<Observation>,
+    pub(super) artifacts: Vec<Kept>,
+    pub(super) buildinfo: Option<Kept>,
+}
 
 /// A rebuild on its way.
 pub(super) struct Steps<'a> {
@@ -20,13 +40,43 @@ pub(super) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(
+    /// Begins with an empty log in `work_dir`.
+    pub(super) fn begin(
         spec: Spec,
         limits: &'a RebuildLimits,
-        log: Log<'a>,
+        work_dir: &Path,
         observer: &'a dyn Observer,
-    ) -> Self {
-        Self { spec, limits, observer, log, done: Vec::new(), usage: Usage::default() }
+    ) -> Result<Self, RebuildError> {
+        let path = work_dir.join(LOG);
+        let log = Log::create(&path, observer).map_err(RebuildError::disk("create", &path))?;
+        Ok(Self { spec, limits, observer, log, done: Vec::new(), usage: Usage::default() })
+    }
+
+    /// Ends the log and keeps the result in `work_dir`, last of all.
+    pub(super) fn finish(self, built: Built, work_dir: &Path) -> Result<Rebuild, RebuildError> {
+        let path = work_dir.join(LOG);
+        self.log.finish().map_err(RebuildError::disk("write", &path))?;
+        let (digest, len_bytes) =
+            hash_file(Algorithm::Sha256, &path).map_err(RebuildError::disk("read", &path))?;
+        let Built { purl, lock, variation, outcome, toolchain, observations, artifacts, buildinfo } = built;
+        let rebuild = Rebuild {
+            schema: REBUILD_SCHEMA,
+            purl,
+            lock,
+            variation,
+            outcome,
+            steps: self.done,
+            toolchain,
+            env: self.spec.env,
+            observations,
+            artifacts,
+            buildinfo,
+            log: Kept { name: plain(LOG)?, len_bytes, digests: DigestSet::single(digest) },
+            usage: self.usage,
+        };
+        store(&rebuild, work_dir)?;
+        self.observer.event(&Event::Finished { stage: Stage::Rebuild, what: rebuild.outcome.word() });
+        Ok(rebuild)
     }
 
     /// Runs one step with what is left of the limits; how all ends, if it does here.

@@ -19,15 +19,14 @@ use std::path::{Path, PathBuf};
 pub use checkout::CheckoutState;
 
 use super::collect::{open_folder, take};
-use super::folder::{BUILD, LOG, begin, claim, clear, create, plain, readable, store};
-use super::log::Log;
+use super::folder::{BUILD, begin, claim, clear, create, plain, readable};
 use super::sandbox::{Mount, Network, Output, Spec};
-use super::steps::Steps;
+use super::steps::{Built, Steps};
 use super::toolchain::needed;
 use super::varied::{ClockVariation, Stability, Variation};
-use super::{Kept, REBUILD_SCHEMA, Rebuild, RebuildError};
+use super::{Kept, Rebuild, RebuildError};
 use crate::component::{GoBinary, GoRecipe};
-use crate::digest::{Algorithm, Digest, DigestSet, hash_file};
+use crate::digest::{Digest, DigestSet};
 use crate::event::{Event, Observer, Stage};
 use crate::limits::rebuild::RebuildLimits;
 use crate::observation::Observation;
@@ -161,10 +160,8 @@ fn run(
     };
     let spec = spec(request, &variation, &build_dir, vcs.as_deref())?;
     begin(work_dir, &build_dir, &spec)?;
-    let log_path = work_dir.join(LOG);
-    let log = Log::create(&log_path, observer).map_err(RebuildError::disk("create", &log_path))?;
     let said = needed(&spec, &["go", "version"])?.concat();
-    let mut steps = Steps::new(spec, request.limits, log, observer);
+    let mut steps = Steps::begin(spec, request.limits, work_dir, observer)?;
     let jobs = variation.cpus_max.unwrap_or(request.jobs).max(1).to_string();
     let mut outcome = super::Outcome::Completed;
     for mut argv in commands(recipe, request.ldflags) {
@@ -177,28 +174,19 @@ fn run(
     }
     let artifacts = collect(request, &build_dir)?;
     clear(&build_dir, &steps.spec)?;
-    let Steps { spec, log, done, usage, .. } = steps;
-    log.finish().map_err(RebuildError::disk("write", &log_path))?;
-    let (digest, len_bytes) =
-        hash_file(Algorithm::Sha256, &log_path).map_err(RebuildError::disk("read", &log_path))?;
-    let rebuild = Rebuild {
-        schema: REBUILD_SCHEMA,
-        purl: request.purl.to_owned(),
-        lock: DigestSet::single(request.lock.clone()),
-        variation,
-        outcome,
-        steps: done,
-        toolchain: BTreeMap::from([("go".to_owned(), said)]),
-        env: spec.env,
-        observations: request.observations.to_vec(),
-        artifacts,
-        buildinfo: None,
-        log: Kept { name: plain(LOG)?, len_bytes, digests: DigestSet::single(digest) },
-        usage,
-    };
-    store(&rebuild, work_dir)?;
-    observer.event(&Event::Finished { stage: Stage::Rebuild, what: rebuild.outcome.word() });
-    Ok(rebuild)
+    steps.finish(
+        Built {
+            purl: request.purl.to_owned(),
+            lock: DigestSet::single(request.lock.clone()),
+            variation,
+            outcome,
+            toolchain: BTreeMap::from([("go".to_owned(), said)]),
+            observations: request.observations.to_vec(),
+            artifacts,
+            buildinfo: None,
+        },
+        work_dir,
+    )
 }
 
 fn collect(request: &GoRequest<'_>, build_dir: &Path) -> Result<Vec<Kept>, RebuildError> {

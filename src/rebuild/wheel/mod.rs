@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::collect::{open_folder, take};
-use super::folder::{BUILD, LOG, begin, claim, clear, create, plain, store};
-use super::log::Log;
+use super::folder::{BUILD, begin, claim, clear, create, plain};
 use super::sandbox::{Mount, Network, Output, Spec};
-use super::steps::Steps;
+use super::steps::{Built, Steps};
 use super::toolchain::needed;
 use super::varied::{ClockVariation, Variation};
-use super::{ARTIFACTS, Kept, Outcome, REBUILD_SCHEMA, Rebuild, RebuildError, Stability};
-use crate::digest::{Algorithm, Digest, DigestSet, hash_file};
+use super::{ARTIFACTS, Outcome, Rebuild, RebuildError, Stability};
+use crate::digest::{Digest, DigestSet};
 use crate::environment::python::{PythonLock, SITE_TARGET, Site};
 use crate::event::{Event, Observer, Stage};
 use crate::limits::pypi::PypiLimits;
@@ -118,9 +117,7 @@ fn run(
     begin(work_dir, &build_dir, &spec)?;
     prepare(request, variation, &build_dir, &site_dir)?;
 
-    let log_path = work_dir.join(LOG);
-    let log = Log::create(&log_path, observer).map_err(RebuildError::disk("create", &log_path))?;
-    let mut steps = Steps::new(spec, request.limits, log, observer);
+    let mut steps = Steps::begin(spec, request.limits, work_dir, observer)?;
     let mut variation = variation.clone();
     let toolchain = account(&steps.spec, request)?;
     let outcome = build(lock, &mut variation, &mut steps)?;
@@ -133,28 +130,19 @@ fn run(
     }
     clear(&build_dir, &steps.spec)?;
     fs::remove_dir_all(&site_dir).map_err(RebuildError::disk("remove", &site_dir))?;
-    let Steps { spec, log, done, usage, .. } = steps;
-    log.finish().map_err(RebuildError::disk("write", &log_path))?;
-    let (digest, len_bytes) =
-        hash_file(Algorithm::Sha256, &log_path).map_err(RebuildError::disk("read", &log_path))?;
-    let rebuild = Rebuild {
-        schema: REBUILD_SCHEMA,
-        purl: lock.purl.clone(),
-        lock: identity(lock)?,
-        variation,
-        outcome,
-        steps: done,
-        toolchain,
-        env: spec.env,
-        observations: lock.observations.clone(),
-        artifacts,
-        buildinfo: None,
-        log: Kept { name: plain(LOG)?, len_bytes, digests: DigestSet::single(digest) },
-        usage,
-    };
-    store(&rebuild, work_dir)?;
-    observer.event(&Event::Finished { stage: Stage::Rebuild, what: rebuild.outcome.word() });
-    Ok(rebuild)
+    steps.finish(
+        Built {
+            purl: lock.purl.clone(),
+            lock: identity(lock)?,
+            variation,
+            outcome,
+            toolchain,
+            observations: lock.observations.clone(),
+            artifacts,
+            buildinfo: None,
+        },
+        work_dir,
+    )
 }
 
 fn identity(lock: &PythonLock) -> Result<DigestSet, RebuildError> {
