@@ -110,15 +110,16 @@ fn look(
     let asks_again = expects.iter().any(|e| e.reply == Reply::TimedOut || e.process == Some(Process::Alive));
     let answers_still = asks_again && started.control(Instant::now() + CONTROL_TIME).is_ok();
     let mut process = started.process()?;
-    let mut memory_peak_bytes = None;
+    let (mut memory_peak_bytes, mut memory_to_the_end) = (None, false);
     if wants_memory && let Some(run) = started.stop()? {
-        memory_peak_bytes = Some(run.usage.peak_memory_bytes);
+        memory_peak_bytes = Some(run.usage.peak_memory_bytes).filter(|bytes| *bytes > 0);
+        memory_to_the_end = run.usage.peak_to_the_end;
         process = process_state(run);
     }
     let (log, log_cut) = started.log();
     let servers = started.servers_saw();
     let reply = reply.clone();
-    Ok(Seen { reply, answers_still, process, log, log_cut, servers, memory_peak_bytes })
+    Ok(Seen { reply, answers_still, process, log, log_cut, servers, memory_peak_bytes, memory_to_the_end })
 }
 
 pub(super) fn tls(
@@ -190,6 +191,7 @@ fn ended(status: i32, log: &str, log_cut: bool) -> Seen {
         log_cut,
         servers: std::collections::BTreeMap::new(),
         memory_peak_bytes: None,
+        memory_to_the_end: false,
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Seen {
     pub(super) log_cut: bool,
     pub(super) servers: BTreeMap<String, Vec<String>>,
     pub(super) memory_peak_bytes: Option<u64>,
+    /// Whether the peak is known until the end, and not only until some look before it.
+    pub(super) memory_to_the_end: bool,
 }
 
 /// One alternative, judged.
@@ -87,8 +89,8 @@ pub(super) fn http(expect: &HttpExpect, seen: &Seen) -> Judged {
             Some(peak) if peak > max => {
                 differences.push(difference("memory", format!("at most {max} bytes"), peak.to_string()));
             }
-            Some(_) => {}
-            None => unknown = Some("the memory was not established".to_owned()),
+            Some(_) if seen.memory_to_the_end => {}
+            Some(_) | None => unknown = Some("the memory was not established until the end".to_owned()),
         }
     }
     // A difference is certain, whatever else is unknown.
@@ -301,6 +303,7 @@ mod tests {
             log_cut: false,
             servers: BTreeMap::from([("ok".to_owned(), vec!["GET /x".to_owned()])]),
             memory_peak_bytes: Some(100),
+            memory_to_the_end: true,
         }
     }
 
@@ -373,6 +376,21 @@ mod tests {
             (expecting(|e| e.log_contains = list(&["x"])), "unknown"),
         ] {
             assert_eq!(words(&http(&change, &cut)), expected, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn a_peak_that_was_not_seen_to_the_end_holds_no_bound() {
+        let bound = |max| expecting(|e| e.memory_bytes_max = Some(max));
+        let polled = Seen { memory_to_the_end: false, ..seen() };
+        let never = Seen { memory_peak_bytes: None, ..polled.clone() };
+        for (max, seen, expected) in [
+            (100, &polled, "unknown"),
+            (99, &polled, "memory"),
+            (100, &never, "unknown"),
+            (99, &never, "unknown"),
+        ] {
+            assert_eq!(words(&http(&bound(max), seen)), expected, "{max} {:?}", seen.memory_peak_bytes);
         }
     }
 

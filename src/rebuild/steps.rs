@@ -96,6 +96,7 @@ impl<'a> Steps<'a> {
         usage.system += run.usage.system;
         usage.largest_process_bytes = usage.largest_process_bytes.max(run.usage.largest_process_bytes);
         usage.peak_memory_bytes = usage.peak_memory_bytes.max(run.usage.peak_memory_bytes);
+        usage.peak_to_the_end = run.usage.peak_to_the_end && (self.done.is_empty() || usage.peak_to_the_end);
         usage.peak_tasks = usage.peak_tasks.max(run.usage.peak_tasks);
         self.done.push(Step { name: name.to_owned(), argv, run });
         let step = name.to_owned();

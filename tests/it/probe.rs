@@ -58,7 +58,7 @@ fn ask_with(limits: &ProbeLimits, version: &str, bodies: &[&str]) -> Vec<Probed>
     let items = spec::read("probes.toml", &text).unwrap_or_else(|e| panic!("{:?}", miette::Report::new(e)));
     let probes: Vec<_> = items.iter().map(|Item { id, probe, .. }| (id.as_str(), probe)).collect();
     let work = tempfile::tempdir().unwrap();
-    let subject = Subject { root: root(), in_place: &[], version, work_dir: work.path() };
+    let subject = Subject { root: root(), in_place: &[], env: &[], version, work_dir: work.path() };
     let answers = run(&subject, &probes, limits, &Silent).unwrap();
     let ids: Vec<_> = answers.iter().map(|p| p.id.clone()).collect();
     assert_eq!(ids, probes.iter().map(|(id, _)| (*id).to_owned()).collect::<Vec<_>>(), "in the given order");
@@ -110,15 +110,22 @@ fn what_holds_what_does_not_and_what_was_seen() {
         ),
         http("well", "/die", "{ status = 200, process = \"alive\" }"),
         http("well", "/crash", "{ status = 200 }"),
-        // The peak is an upper bound: the kernel keeps the largest size of a process over its `execve`, and
-        // before that it was a copy of this test program, however large the tests beside this one made it.
-        http("well", "/", "{ status = 200, memory-bytes-max = 4000000000 }"),
+        http("well", "/", "{ status = 200, memory-bytes-max = 60000000 }"),
         http("well", "/", "{ status = 200, memory-bytes-max = 1 }"),
+        http(
+            "well",
+            "/die",
+            "{ reply = \"broken\", log-contains = [\"panic: asked\"], process = { exit-status = 3 }, memory-bytes-max = 60000000 }",
+        ),
     ];
+    // The process of each component begins as a copy of this one, whose memory is not the component's.
+    let callers = vec![1u8; 200_000_000];
     let answers = ask_with(&limits(), "1.2.3-4", &all.each_ref().map(String::as_str));
     let words: Vec<_> = answers.iter().map(|p| p.answer.word()).collect();
     let (yes, no, open) = ("holds", "does not hold", "could not tell");
-    assert_eq!(words, [yes, no, yes, no, open, yes, no, yes, no, no, yes, no], "{answers:#?}");
+    assert_eq!(words, [yes, no, yes, no, open, yes, no, yes, no, no, yes, no, open], "{answers:#?}");
+    assert_eq!(std::hint::black_box(&callers).len(), 200_000_000);
+    assert_eq!(reason(&answers[12]), "the memory was not established until the end");
     assert_eq!(answers[0].observed.status, Some(200));
     assert!(answers[0].observed.body_excerpt.as_ref().unwrap().starts_with("GET /a"));
     assert_eq!(answers[7].observed.process, Some(ProcessState::Exited(3)));
@@ -276,7 +283,8 @@ udp = { serves = "datagrams" }
 "#;
     let items = spec::read("probes.toml", text).unwrap_or_else(|e| panic!("{:?}", miette::Report::new(e)));
     let work = tempfile::tempdir().unwrap();
-    let subject = Subject { root: root.path(), in_place: &[], version: "0.9.0", work_dir: work.path() };
+    let subject =
+        Subject { root: root.path(), in_place: &[], env: &[], version: "0.9.0", work_dir: work.path() };
     let probed = run(&subject, &[("files", &items[0].probe)], &limits(), &Silent).unwrap().remove(0);
     assert_eq!(probed.answer, Answer::Holds {}, "{probed:#?}");
     let other = Subject { version: "unstable", ..subject };

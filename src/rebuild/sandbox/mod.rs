@@ -196,8 +196,14 @@ pub struct Usage {
     /// Resident set of the largest single process, in bytes. An upper bound: the kernel counts the copy of
     /// the caller that each sandbox begins as.
     pub largest_process_bytes: u64,
-    /// The most memory that the tree was seen to use, in bytes; a lower bound where it is polled.
+    /// The most memory that the tree was seen to use, in bytes; a lower bound where it is polled, 0 where
+    /// it was never seen. The caller's own memory is not in it.
     pub peak_memory_bytes: u64,
+    /// Whether the memory was looked at until the end: the kernel counted it, or the processes lived when
+    /// they were ended, so that their high-water marks could be read. A program that ends by itself may
+    /// have used more after the last look.
+    #[serde(default)]
+    pub peak_to_the_end: bool,
     /// The most tasks that were seen at once.
     pub peak_tasks: u64,
 }

@@ -95,6 +95,22 @@ impl Tree {
         sum
     }
 
+    /// The most that any one of the living processes ever held since it executed its program; 0 before the
+    /// program was seen to run.
+    pub(super) fn largest_process_bytes(&self) -> u64 {
+        if !self.running.load(Ordering::Relaxed) {
+            return 0;
+        }
+        let mut buffer = Vec::with_capacity(4096);
+        let peaks = self.numbers().into_iter().filter_map(|process| {
+            let file = self.open(&format!("{process}/status"), OFlags::empty()).ok()?;
+            buffer.clear();
+            std::fs::File::from(file).take(4096).read_to_end(&mut buffer).ok()?;
+            high_water_bytes(&buffer)
+        });
+        peaks.max().unwrap_or(0)
+    }
+
     /// Bytes in files that are open but have no name any more, on the given devices; each counted once.
     pub(super) fn unlinked_bytes(&self, devices: &[u64]) -> u64 {
         let mut seen = std::collections::HashMap::new();
@@ -134,9 +150,27 @@ fn read_stat(mut file: std::fs::File, buffer: &mut Vec<u8>) -> Option<Stat> {
     Stat::parse(buffer)
 }
 
+/// `VmHWM` of proc_pid_status(5), in kB: the peak of the resident set of this image, which begins anew with
+/// `execve`, as the peak of getrusage(2) does not. A name cannot forge it: the kernel writes it escaped.
+fn high_water_bytes(status: &[u8]) -> Option<u64> {
+    let line = std::str::from_utf8(status).ok()?.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1024)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Stat;
+    use super::{Stat, high_water_bytes};
+
+    #[test]
+    fn a_high_water_mark_is_read_and_a_zombie_has_none() {
+        let living = b"Name:\tx\\nVmHWM: 1 kB\nVmPeak:\t   99 kB\nVmHWM:\t    5120 kB\nVmRSS:\t 7 kB\n";
+        assert_eq!(high_water_bytes(living), Some(5120 * 1024));
+        for none in
+            [&b"Name:\tx\nState:\tZ (zombie)\n"[..], b"VmHWM:\t 5 MB\n", b"VmHWM:\t18446744073709551615 kB\n"]
+        {
+            assert_eq!(high_water_bytes(none), None);
+        }
+    }
 
     #[test]
     fn a_programs_name_cannot_forge_the_numbers() {

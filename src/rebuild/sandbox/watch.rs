@@ -240,8 +240,20 @@ impl Watch {
         }
     }
 
+    /// Looks a last time at the memory: what the processes reach between two looks is in the kernel's
+    /// high-water mark of each, as long as they live.
+    fn look_at_last(&mut self) {
+        let Some(tree) = &self.tree else { return };
+        let last = tree.usage().resident_bytes.max(tree.largest_process_bytes());
+        self.usage.peak_memory_bytes = self.usage.peak_memory_bytes.max(last);
+        self.usage.peak_to_the_end = last > 0;
+    }
+
     /// Kills the first process, and with it all others.
     fn end(&mut self, outcome: Outcome) {
+        if self.ending.is_none() {
+            self.look_at_last();
+        }
         self.ending.get_or_insert(outcome);
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
@@ -341,13 +353,14 @@ impl Watch {
             // Somebody killed the first process, before it could tell.
             (None, None) => kernels.unwrap_or(Outcome::Signalled { signal: libc::SIGKILL }),
         };
-        let peak = self.cgroup.as_ref().and_then(Cgroup::peak_memory_bytes).unwrap_or(0);
+        let charged = self.cgroup.as_ref().and_then(Cgroup::peak_memory_bytes).filter(|bytes| *bytes > 0);
         let usage = Usage {
             wall: self.start.elapsed(),
             user: Duration::from_micros(used.user_micros),
             system: Duration::from_micros(used.system_micros),
             largest_process_bytes: used.largest_process_bytes,
-            peak_memory_bytes: self.usage.peak_memory_bytes.max(peak).max(used.largest_process_bytes),
+            peak_memory_bytes: self.usage.peak_memory_bytes.max(charged.unwrap_or(0)),
+            peak_to_the_end: self.usage.peak_to_the_end || charged.is_some(),
             peak_tasks: self.usage.peak_tasks,
         };
         Ok(Run { outcome, usage })
