@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use super::{AuditError, Audited, Depth, Ground, Repeat, Subject, evidence, repeated, shortened};
 use crate::artifact::{Artifact, ArtifactName, Published};
-use crate::environment::debian::{acquire, acquire_published, confirm};
-use crate::environment::lock::{Lock, LockedPackage};
+use crate::component::DebianRelease;
+use crate::environment::debian::{Confirmation, acquire, acquire_published, confirm, confirm_packages};
+use crate::environment::lock::{Lock, LockedFile, LockedPackage, LockedSource};
 use crate::environment::root_fs::{self, BuildUser};
+use crate::environment::runtime::RuntimeLock;
 use crate::event::{Event, Stage};
 use crate::rebuild::{self, Rebuild};
-use crate::report::{BuildResult, Evidence, Gap};
+use crate::report::{BuildResult, Evidence, FileState, Gap, SourceFile};
 use crate::source::debian::{self as source, Access, AuthenticatedSource, Offered, SourceAcquisition};
 use crate::verify::openpgp::Keyring;
 
@@ -26,6 +28,42 @@ pub struct Archives<'a> {
     pub archive_keyring: &'a Keyring,
     /// Keys that vouch for source descriptions.
     pub developer_keyring: &'a Keyring,
+}
+
+/// A release of which only the published packages are known, with what they need to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Installed<'a> {
+    /// What the component's definition says of it.
+    pub release: &'a DebianRelease,
+    /// What it needs to run.
+    pub lock: &'a RuntimeLock,
+}
+
+/// What is known of a release before anything of it is obtained.
+pub(super) struct Known<'a> {
+    /// The source package; none where no index lists it.
+    pub(super) source: Option<&'a LockedSource>,
+    /// The published packages.
+    pub(super) published: Vec<LockedFile>,
+    /// The system that it is built in; empty where nobody resolved one.
+    pub(super) packages: &'a [LockedPackage],
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(lock: &'a Lock) -> Self {
+        Self { source: Some(&lock.source), published: lock.published.clone(), packages: &lock.packages }
+    }
+
+    pub(super) fn listed(own: Installed<'a>, audited: &'a Audited) -> Self {
+        Self { source: audited.listed_source.as_ref(), published: own.published(), packages: &[] }
+    }
+}
+
+impl Installed<'_> {
+    fn published(&self) -> Vec<LockedFile> {
+        let own = self.lock.packages.iter().filter(|package| self.lock.own.contains(&package.name));
+        own.map(LockedPackage::locked_file).collect()
+    }
 }
 
 /// One audit on its way.
@@ -51,7 +89,7 @@ impl Flow<'_> {
         evidence.again.clone_from(&subject.again);
         let mut audited = Audited::begin(evidence);
         self.confirm(lock, &mut audited)?;
-        let Some(authentic) = self.source(lock, &mut audited.evidence)? else { return Ok(audited) };
+        let Some(authentic) = self.source(&lock.source, &mut audited.evidence)? else { return Ok(audited) };
         let published = match depth {
             Depth::Comparison => self.published(lock, &mut audited)?,
             Depth::Build => Some(Vec::new()),
@@ -97,7 +135,53 @@ impl Flow<'_> {
             BuildResult::NotAttempted { reason: "it was asked not to build".to_owned() };
         let mut audited = Audited::begin(evidence);
         self.confirm(lock, &mut audited)?;
-        self.source(lock, &mut audited.evidence)?;
+        self.source(&lock.source, &mut audited.evidence)?;
+        Ok(audited)
+    }
+
+    /// Confirms what the release needs to run, and authenticates the source that a signed index lists
+    /// today, since no lock names one. Builds nothing: nobody resolved with what.
+    pub(super) fn without_lock(
+        &self,
+        subject: &Subject<'_>,
+        own: Installed<'_>,
+    ) -> Result<Audited, AuditError> {
+        let (wanted, lock) = (own.release, own.lock);
+        let mut evidence = Evidence::unlocked(
+            subject.release.clone(),
+            (&wanted.source_package, &wanted.source_version),
+            &own.published(),
+        );
+        evidence.again.clone_from(&subject.again);
+        evidence.rebuild.result =
+            BuildResult::NotAttempted { reason: "no build environment is locked for it".to_owned() };
+        let mut audited = Audited::begin(evidence);
+        self.ground.observer.event(&Event::Started { stage: Stage::Source, what: "signed indexes" });
+        let confirmation = confirm_packages(
+            &self.archives.access,
+            (&lock.indexes, &lock.packages),
+            &lock.architecture,
+            self.archives.archive_keyring,
+            self.ground.as_of,
+            &self.ground.work.join("indexes"),
+            self.ground.options.refresh,
+        )?;
+        self.confirmed(&confirmation, &mut audited);
+        let (name, version) = (&wanted.source_package, &wanted.source_version);
+        match source::find_source(&self.archives.access, &confirmation.indexes, name, version) {
+            Ok(record) => {
+                let files = record.source.files.iter();
+                audited.evidence.source.files =
+                    files.map(|file| SourceFile::new(file, FileState::NotLooked)).collect();
+                self.source(&record.source, &mut audited.evidence)?;
+                audited.listed_source = Some(record.source);
+            }
+            Err(error @ source::DebianError::SourceNotListed { .. }) => {
+                let text = format!("the source: {error}");
+                audited.evidence.not_looked.push(Gap { code: "source-not-listed".to_owned(), text });
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(audited)
     }
 
@@ -123,6 +207,12 @@ impl Flow<'_> {
             &kept,
             self.ground.options.refresh,
         )?;
+        self.confirmed(&confirmation, audited);
+        Ok(())
+    }
+
+    /// Enters what signed indexes say of a lock.
+    fn confirmed(&self, confirmation: &Confirmation, audited: &mut Audited) {
         audited.evidence.indexes = confirmation.indexes.iter().map(evidence::index).collect();
         if !confirmation.unlisted.is_empty() {
             audited.stale = true;
@@ -137,13 +227,12 @@ impl Flow<'_> {
         }
         let what = format!("{} signed indexes verified", confirmation.indexes.len());
         self.ground.observer.event(&Event::Finished { stage: Stage::Source, what: &what });
-        Ok(())
     }
 
     /// The authenticated source; none where no mirror has all of it.
-    pub(super) fn authentic(&self, lock: &Lock) -> Result<Option<AuthenticatedSource>, AuditError> {
+    pub(super) fn authentic(&self, listed: &LockedSource) -> Result<Option<AuthenticatedSource>, AuditError> {
         let (archives, as_of) = (self.archives, self.ground.as_of);
-        match source::acquire(&archives.access, &lock.source, archives.developer_keyring, as_of)? {
+        match source::acquire(&archives.access, listed, archives.developer_keyring, as_of)? {
             SourceAcquisition::Authenticated(authentic) => Ok(Some(authentic)),
             SourceAcquisition::Unavailable(_) => Ok(None),
         }
@@ -151,12 +240,12 @@ impl Flow<'_> {
 
     fn source(
         &self,
-        lock: &Lock,
+        listed: &LockedSource,
         evidence: &mut Evidence,
     ) -> Result<Option<AuthenticatedSource>, AuditError> {
         match source::acquire(
             &self.archives.access,
-            &lock.source,
+            listed,
             self.archives.developer_keyring,
             self.ground.as_of,
         )? {

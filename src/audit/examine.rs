@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::debian::Flow;
+use super::debian::{Flow, Known};
 use super::{AuditError, Audited, Subject, make_folder};
 use crate::artifact::{Artifact, ArtifactName};
 use crate::digest::Algorithm;
-use crate::environment::debian::{acquire, acquire_published, acquire_runtime};
-use crate::environment::lock::{Lock, LockedPackage, LockedPath};
+use crate::environment::debian::{acquire_packages, acquire_runtime};
+use crate::environment::lock::{LockedPackage, LockedPath};
 use crate::environment::root_fs::RootFs;
 use crate::environment::runtime::RuntimeLock;
 use crate::evaluate::evidence::{Answer, Basis, Check, SourcePath};
@@ -17,13 +17,14 @@ use crate::evaluate::look::{Looker, PresentAttestation};
 use crate::evaluate::probed;
 use crate::evaluate::repository::Repositories;
 use crate::evaluate::source::ReleaseSource;
+use crate::event::Stage;
 use crate::limits::evaluate::SourceLimits;
 use crate::limits::probe::ProbeLimits;
 use crate::probe;
 use crate::probe::spec::{Probe, upstream};
 use crate::report::findings::Tested;
 use crate::report::{Outcome, outcome};
-use crate::source::debian::Offered;
+use crate::source::debian::{Offered, fetch_files};
 
 /// One thing that is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,11 +64,11 @@ impl Flow<'_> {
     pub(super) fn examine(
         &self,
         subject: &Subject<'_>,
-        lock: &Lock,
+        known: &Known<'_>,
         audited: &Audited,
         examination: &Examination<'_>,
     ) -> Result<Examined, AuditError> {
-        let source = self.release_source(lock, examination)?;
+        let source = self.release_source(known, examination)?;
         let found = outcome(&audited.evidence);
         let looker = Looker {
             component: &subject.release.component,
@@ -91,7 +92,7 @@ impl Flow<'_> {
                 }
             }
         }
-        let (tested, probed) = self.probe(subject, lock, audited, &probes, examination.runtime)?;
+        let (tested, probed) = self.probe(subject, known, audited, &probes, examination.runtime)?;
         for answer in &probed {
             if let Some((id, _)) = probes.iter().find(|(id, _)| *id == answer.id) {
                 answers.insert(id, answer.clone());
@@ -104,13 +105,16 @@ impl Flow<'_> {
     /// The files that the questions name, from the authenticated source.
     fn release_source(
         &self,
-        lock: &Lock,
+        known: &Known<'_>,
         examination: &Examination<'_>,
     ) -> Result<Result<ReleaseSource, String>, AuditError> {
         let wanted: Vec<&SourcePath> =
             examination.questions.iter().filter_map(|q| q.check.path_in_release()).collect();
-        let package = format!("{} {}", lock.source.name, lock.source.version);
-        let Some(authentic) = self.authentic(lock)? else {
+        let Some(listed) = known.source else {
+            return Ok(Err("no signed index lists the source package".to_owned()));
+        };
+        let package = format!("{} {}", listed.name, listed.version);
+        let Some(authentic) = self.authentic(listed)? else {
             return Ok(Err(format!("no mirror serves the source package {package}")));
         };
         let files: Vec<(String, &Path)> =
@@ -131,7 +135,7 @@ impl Flow<'_> {
     fn probe(
         &self,
         subject: &Subject<'_>,
-        lock: &Lock,
+        known: &Known<'_>,
         audited: &Audited,
         probes: &[(&str, &Probe)],
         runtime: Option<&RuntimeLock>,
@@ -139,7 +143,7 @@ impl Flow<'_> {
         let version = upstream(&subject.release.version);
         let installed = match probes.is_empty() {
             true => Err("no check here needs a program".to_owned()),
-            false => self.install(subject, lock, audited, runtime)?,
+            false => self.install(subject, known, audited, runtime)?,
         };
         let Installed { root, tested } = match installed {
             Ok(installed) => installed,
@@ -158,6 +162,7 @@ impl Flow<'_> {
         let what = probe::Subject {
             root: root.path(),
             in_place: &[],
+            env: &[],
             version: &subject.release.version,
             work_dir: &work_dir,
         };
@@ -183,19 +188,20 @@ impl Flow<'_> {
     fn install(
         &self,
         subject: &Subject<'_>,
-        lock: &Lock,
+        known: &Known<'_>,
         audited: &Audited,
         runtime: Option<&RuntimeLock>,
     ) -> Result<Result<Installed, String>, AuditError> {
+        let access = &self.archives.access;
         let (artifacts, ours) = match self.rebuilt(audited)? {
             Ok(rebuilt) => (rebuilt, Ok(())),
-            Err(reason) => match acquire_published(&self.archives.access, lock)? {
+            Err(reason) => match fetch_files(access, &known.published, Stage::Comparison)? {
                 Offered::Missing(_) => {
                     return Ok(Err(format!("{reason}, and the published artifact is no longer offered")));
                 }
                 Offered::All(objects) => {
                     let mut published = Vec::with_capacity(objects.len());
-                    for (file, object) in lock.published.iter().zip(objects) {
+                    for (file, object) in known.published.iter().zip(objects) {
                         published.push(Artifact::read(ArtifactName::new(file.name.clone())?, &object.path)?);
                     }
                     (published, Err(reason))
@@ -216,11 +222,13 @@ impl Flow<'_> {
         let (artifact, digest) = (first.file.path.clone(), first.file.digest.clone());
         let taken: Vec<&str> = own.iter().map(|(package, _)| package.name.as_str()).collect();
         let (system, offered): (Vec<LockedPackage>, Offered) = match runtime {
-            Some(runtime) => (
-                runtime.without(&taken).cloned().collect(),
-                acquire_runtime(&self.archives.access, runtime, &taken)?,
-            ),
-            None => (lock.packages.clone(), acquire(&self.archives.access, lock)?),
+            Some(runtime) => {
+                (runtime.without(&taken).cloned().collect(), acquire_runtime(access, runtime, &taken)?)
+            }
+            None if known.packages.is_empty() => {
+                return Ok(Err("nothing says what it needs to run".to_owned()));
+            }
+            None => (known.packages.to_vec(), acquire_packages(access, known.packages)?),
         };
         let Offered::All(objects) = offered else {
             return Ok(Err("packages that it needs to run are no longer offered".to_owned()));
@@ -271,7 +279,7 @@ fn package(artifact: &Artifact, version: &str) -> Option<LockedPackage> {
     })
 }
 
-fn basis(tested: &Tested) -> Basis {
+pub(super) fn basis(tested: &Tested) -> Basis {
     match tested.clone() {
         Tested::Rebuilt { artifact, digest, identical } => {
             Basis::RebuiltBinary { artifact, digest, identical }

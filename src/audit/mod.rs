@@ -35,6 +35,7 @@ use crate::rebuild::{Rebuild, Stability};
 use crate::report::Outcome;
 use crate::report::artifact_outcome;
 use crate::report::{ArtifactPair, Bytes, Evidence, Gap, Release};
+use crate::source::debian::LockedSource;
 use crate::source::pypi::Index;
 use crate::store::Store;
 pub use debian::Archives;
@@ -103,6 +104,9 @@ pub struct Auditor<'a> {
 pub enum Locked<'a> {
     /// Debian's.
     Debian(&'a Lock),
+    /// Debian's, where nobody resolved a build: what the published packages need to run. Nothing can be
+    /// rebuilt with it.
+    Installed(debian::Installed<'a>),
     /// A Go build's.
     Go(GoSubject<'a>),
     /// A Python package index's.
@@ -135,6 +139,8 @@ pub struct Audited {
     pub folder: Option<PathBuf>,
     /// The first build.
     pub rebuild: Option<Rebuild>,
+    /// The source that a signed index lists, where no lock names one.
+    pub listed_source: Option<LockedSource>,
     /// Whether the lock names something that is no longer listed or offered: a new lock may help.
     pub stale: bool,
 }
@@ -179,6 +185,9 @@ impl Auditor<'_> {
             Locked::Debian(lock) => {
                 debian::Flow { ground: &self.ground, archives: &self.debian }.without_build(subject, lock)
             }
+            Locked::Installed(own) => {
+                debian::Flow { ground: &self.ground, archives: &self.debian }.without_lock(subject, own)
+            }
             Locked::Go(_) => Err(not_for_channel(subject, "asked without a build")),
             Locked::Pypi(lock) => self.wheel(lock)?.without_build(subject),
         }
@@ -199,7 +208,13 @@ impl Auditor<'_> {
         match subject.lock {
             Locked::Debian(lock) => debian::Flow { ground: &self.ground, archives: &self.debian }.examine(
                 subject,
-                lock,
+                &debian::Known::of(lock),
+                audited,
+                examination,
+            ),
+            Locked::Installed(own) => debian::Flow { ground: &self.ground, archives: &self.debian }.examine(
+                subject,
+                &debian::Known::listed(own, audited),
                 audited,
                 examination,
             ),
@@ -215,6 +230,9 @@ impl Auditor<'_> {
     fn run(&self, subject: &Subject<'_>, depth: Depth) -> Result<Audited, AuditError> {
         match subject.lock {
             Locked::Debian(lock) => debian::run(&self.ground, &self.debian, subject, lock, depth),
+            Locked::Installed(_) => {
+                Err(not_for_channel(subject, "rebuilt from a lock of what it needs to run"))
+            }
             Locked::Go(own) => go::run(&self.ground, &self.go, subject, own, depth),
             Locked::Pypi(lock) => self.wheel(lock)?.run(subject, depth),
         }
@@ -224,7 +242,15 @@ impl Auditor<'_> {
 impl Audited {
     /// With nothing built yet.
     fn begin(evidence: Evidence) -> Self {
-        Self { evidence, build_time: None, log: None, folder: None, rebuild: None, stale: false }
+        Self {
+            evidence,
+            build_time: None,
+            log: None,
+            folder: None,
+            rebuild: None,
+            listed_source: None,
+            stale: false,
+        }
     }
 
     /// Enters the first build.

@@ -460,21 +460,36 @@ impl Evidence {
     /// What a lock alone says: nothing obtained, nothing built, nothing compared. The stages fill in
     /// what they saw; what they leave stays as "not looked".
     pub fn from_lock(release: Release, lock: &Lock, lock_digest: Digest) -> Self {
+        let files = lock.source.files.iter().map(|f| SourceFile::new(f, FileState::NotLooked)).collect();
+        let mut evidence =
+            Self::unlocked(release, (&lock.source.name, &lock.source.version), &lock.published);
+        evidence.indexes = lock.indexes.iter().map(Index::from).collect();
+        evidence.source.files = files;
+        evidence.environment.lock = Some(lock_digest);
+        evidence.environment.packages = lock.packages.iter().map(Package::from).collect();
+        evidence.environment.build = Some(Build::from(&lock.build));
+        evidence.observations.clone_from(&lock.observations);
+        evidence
+    }
+
+    /// Of a release for which no build environment was resolved: the name and version of its source, and
+    /// what was published.
+    pub fn unlocked(release: Release, source: (&str, &str), published: &[LockedFile]) -> Self {
         Self {
             release,
-            indexes: lock.indexes.iter().map(Index::from).collect(),
+            indexes: Vec::new(),
             source: Source {
-                package: lock.source.name.clone(),
-                version: lock.source.version.clone(),
-                files: lock.source.files.iter().map(|f| SourceFile::new(f, FileState::NotLooked)).collect(),
+                package: source.0.to_owned(),
+                version: source.1.to_owned(),
+                files: Vec::new(),
                 signature: SourceSignature::NotChecked { reason: "the source was not obtained".to_owned() },
             },
             environment: Environment {
-                lock: Some(lock_digest),
-                packages: lock.packages.iter().map(Package::from).collect(),
+                lock: None,
+                packages: Vec::new(),
                 missing: Vec::new(),
                 toolchain: BTreeMap::new(),
-                build: Some(Build::from(&lock.build)),
+                build: None,
             },
             rebuild: Rebuild {
                 result: BuildResult::NotAttempted { reason: "not reached".to_owned() },
@@ -482,12 +497,11 @@ impl Evidence {
                 varied: Vec::new(),
                 log_tail: Vec::new(),
             },
-            artifacts: lock.published.iter().filter_map(ArtifactPair::announced).collect(),
+            artifacts: published.iter().filter_map(ArtifactPair::announced).collect(),
             unpublished: Vec::new(),
             containers: Vec::new(),
-            observations: lock.observations.clone(),
-            not_looked: lock
-                .published
+            observations: Vec::new(),
+            not_looked: published
                 .iter()
                 .filter(|f| ArtifactPair::announced(f).is_none())
                 .map(|f| Gap {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use reprove::audit::debian::Installed;
 use reprove::audit::{AuditError, GoSubject, Locked};
 use reprove::component::{Channel, Component, Release};
 use reprove::digest::Digest;
@@ -10,6 +11,7 @@ use reprove::environment::debian::{ResolveRequest, resolve};
 use reprove::environment::go::{self as go_environment, GoLock};
 use reprove::environment::lock::{self, Lock, LockedIndex};
 use reprove::environment::python::{self, PythonLock};
+use reprove::environment::runtime::RuntimeLock;
 use reprove::limits::pypi::PypiLimits;
 use reprove::observation::Observation;
 use reprove::source::debian::Access;
@@ -27,6 +29,8 @@ use crate::render::Failure;
 pub(crate) enum ReleaseLock {
     /// Debian's.
     Debian(Box<Lock>),
+    /// Of a Debian release for which nobody resolved a build: what it needs to run.
+    Installed(Box<RuntimeLock>),
     /// A Go build's.
     Go(Box<GoLock>),
     /// A Python package index's.
@@ -114,6 +118,17 @@ impl Resolver<'_> {
 }
 
 impl ReleaseLock {
+    /// Reads the lock of a release from its place; where there is none of a build, that of what it needs to
+    /// run has to do, with which nothing is built.
+    pub(crate) fn read_to_run(component: &Component, release: &Release) -> Result<(Self, PathBuf), Failure> {
+        let path = component.runtime_lock_path(release);
+        if component.lock_path(release).exists() || release.debian().is_none() || !path.exists() {
+            return Self::read(component, release);
+        }
+        let lock = RuntimeLock::of_release(component, release).map_err(|e| Failure::new(e, Exit::Usage))?;
+        Ok((Self::Installed(Box::new(lock)), path))
+    }
+
     /// Reads the lock of a release from its place.
     pub(crate) fn read(component: &Component, release: &Release) -> Result<(Self, PathBuf), Failure> {
         let path = component.lock_path(release);
@@ -134,6 +149,7 @@ impl ReleaseLock {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let bytes = match self {
             Self::Debian(lock) => lock.to_bytes(),
+            Self::Installed(lock) => lock.to_bytes(),
             Self::Go(lock) => lock.to_bytes(),
             Self::Pypi(lock) => lock.to_bytes(),
         };
@@ -143,6 +159,7 @@ impl ReleaseLock {
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         let written = match self {
             Self::Debian(lock) => lock.write(path),
+            Self::Installed(lock) => lock.write(path),
             Self::Go(lock) => lock.write(path),
             Self::Pypi(lock) => lock.write(path),
         };
@@ -156,6 +173,7 @@ impl ReleaseLock {
     pub(crate) fn locked<'l>(&'l self, release: &'l Release) -> Option<Locked<'l>> {
         match self {
             Self::Debian(lock) => Some(Locked::Debian(lock)),
+            Self::Installed(lock) => Some(Locked::Installed(Installed { release: release.debian()?, lock })),
             Self::Go(lock) => Some(Locked::Go(GoSubject { release, go: release.go()?, lock })),
             Self::Pypi(lock) => Some(Locked::Pypi(lock)),
         }
@@ -164,6 +182,7 @@ impl ReleaseLock {
     pub(crate) fn architecture<'l>(&'l self, release: &'l Release) -> &'l str {
         match self {
             Self::Debian(lock) => &lock.build.architecture,
+            Self::Installed(lock) => &lock.architecture,
             Self::Pypi(lock) => &lock.build.architecture,
             Self::Go(_) => release.go().and_then(|go| go.recipe.env.get("GOARCH")).map_or("", String::as_str),
         }
@@ -173,6 +192,7 @@ impl ReleaseLock {
     pub(crate) fn expected(&self, release: &Release) -> usize {
         match self {
             Self::Debian(lock) => lock.build.expected.len(),
+            Self::Installed(_) => 0,
             Self::Pypi(_) => 1,
             Self::Go(_) => release.go().map_or(0, |go| go.recipe.binaries.len()),
         }
@@ -186,6 +206,13 @@ impl ReleaseLock {
                 published: lock.published.into_iter().map(|f| f.name).collect(),
                 indexes: lock.indexes,
                 observations: lock.observations,
+            },
+            Self::Installed(lock) => Contents {
+                packages: lock.packages.len(),
+                source_files: 0,
+                published: lock.own,
+                indexes: lock.indexes,
+                observations: Vec::new(),
             },
             Self::Go(lock) => Contents {
                 packages: lock.modules.len() + 1,

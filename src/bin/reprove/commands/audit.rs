@@ -60,7 +60,7 @@ pub(crate) struct Audit {
     once: bool,
 
     /// Build nothing: hold the register against the published program alone. Whether its bytes come from
-    /// the source is then inconclusive.
+    /// the source is then inconclusive. A lock of what the release needs to run is enough.
     #[arg(long, conflicts_with_all = ["twice", "once"])]
     no_build: bool,
 
@@ -102,6 +102,19 @@ pub(crate) struct Audit {
     /// Print the JSON Schema of the report and do nothing else.
     #[arg(long, conflicts_with = "components")]
     print_schema: bool,
+}
+
+/// A release of which only what it needs to run is locked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("no build environment is locked for `{release}`, only what it needs to run")]
+#[diagnostic(
+    code(cli::only_to_run),
+    help(
+        "ask the published program: `reprove audit {release} --no-build`; or resolve a build: `reprove lock {release}`"
+    )
+)]
+struct OnlyToRun {
+    release: String,
 }
 
 /// What `audit` and `rebuild` have in common.
@@ -404,7 +417,7 @@ impl Audit {
         desk: &mut Desk,
     ) -> Result<(Audited, Option<Examined>), Failure> {
         let (audited, lock, path) = self.rebuilt(args, setting, component, release)?;
-        if !desk.is_about(&component.name) || release.debian().is_none() {
+        if !desk.is_about(&component.name) || release.go().is_some() {
             return Ok((audited, None));
         }
         // A release without a lock of what it needs to run is installed where it was built.
@@ -413,9 +426,25 @@ impl Audit {
             Err(LockError::MissingRuntime { .. }) => None,
             Err(error) => return Err(Failure::new(error, Exit::Usage)),
         };
-        let subject = subject(args, component, release, &lock, &path)?;
+        let subject = self.subject(args, component, release, &lock, &path)?;
         let examined = desk.examine(&setting.auditor(), &subject, &audited, runtime.as_ref());
         Ok((audited, Some(examined)))
+    }
+
+    /// What to audit, with the commands that do it again in the same way.
+    fn subject<'l>(
+        &self,
+        args: &Args,
+        component: &Component,
+        release: &'l Release,
+        lock: &'l ReleaseLock,
+        path: &Path,
+    ) -> Result<Subject<'l>, Failure> {
+        let mut subject = subject(args, component, release, lock, path)?;
+        if let Some(command) = subject.again.last_mut().filter(|_| self.no_build) {
+            command.push_str(" --no-build");
+        }
+        Ok(subject)
     }
 
     /// Rebuilds and compares; gives the lock that it was done with.
@@ -427,7 +456,7 @@ impl Audit {
         release: &Release,
     ) -> Result<(Audited, ReleaseLock, PathBuf), Failure> {
         let run = |lock: ReleaseLock, path: PathBuf| {
-            let subject = subject(args, component, release, &lock, &path)?;
+            let subject = self.subject(args, component, release, &lock, &path)?;
             let auditor = setting.auditor();
             let audited = match self.no_build {
                 true => auditor.without_build(&subject),
@@ -441,7 +470,14 @@ impl Audit {
             let (lock, path) = self.resolve(setting, component, release)?;
             return run(lock, path);
         }
-        let (lock, path) = ReleaseLock::read(component, release)?;
+        let (lock, path) = match self.no_build {
+            true => ReleaseLock::read_to_run(component, release)?,
+            false if !path.exists() && component.runtime_lock_path(release).exists() => {
+                let release = format!("{}@{}", component.name, release.version);
+                return Err(Failure::new(OnlyToRun { release }, Exit::Usage));
+            }
+            false => ReleaseLock::read(component, release)?,
+        };
         let (audited, lock, path) = run(lock, path)?;
         if audited.stale && self.relock {
             let text = "the lock names what the archive no longer lists or offers; resolving anew";
