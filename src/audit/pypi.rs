@@ -2,29 +2,24 @@
 //! indexes, obtain the source distribution and the wheel by their digests, obtain the interpreter and the
 //! build backend, rebuild, compare wheel with wheel.
 
+mod examine;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::examine::{Examination, Examined, Question};
 use super::{Archives, AuditError, Audited, Depth, Ground, Repeat, Subject, evidence, repeated, shortened};
 use crate::artifact::{Artifact, ArtifactName, Published};
 use crate::digest::Digest;
 use crate::environment::debian::{acquire_packages, confirm_packages};
 use crate::environment::lock::LockedPackage;
 use crate::environment::python::PythonLock;
-use crate::environment::root_fs::{self, BuildUser};
-use crate::evaluate::evidence::Check;
-use crate::evaluate::look::Looker;
-use crate::evaluate::probed;
-use crate::evaluate::source::ReleaseSource;
+use crate::environment::root_fs::{self, BuildUser, RootFs};
 use crate::event::{Event, Stage};
 use crate::limits::pypi::PypiLimits;
-use crate::probe::spec::upstream;
 use crate::rebuild::{Rebuild, WheelRequest, rebuild_wheel, rebuild_wheel_varied, wheel_commands};
-use crate::report::findings::Tested;
 use crate::report::{
     ArtifactPair, Build, BuildResult, Bytes, Environment, Evidence, FileState, Gap, Index, IndexKind,
-    Outcome, Package, Rebuild as Rebuilding, Signer, Source, SourceFile, SourceSignature, outcome,
+    Package, Rebuild as Rebuilding, Signer, Source, SourceFile, SourceSignature,
 };
 use crate::source::debian::Offered as DebianOffered;
 use crate::source::pypi::{self, Attested, Listing, LockedDistribution, Offered, attested};
@@ -73,13 +68,7 @@ impl Flow<'_> {
         };
         let Some(published) = published else { return Ok(audited) };
         let Some((packages, requirements)) = self.environment(&mut audited)? else { return Ok(audited) };
-        let options = root_fs::Options {
-            user: BUILD_USER,
-            limits: self.ground.options.root_fs,
-            threads: self.ground.options.jobs,
-        };
-        let roots = self.ground.work.join("roots");
-        let root = root_fs::ensure(&roots, &packages, &options, self.ground.observer)?;
+        let root = self.root_fs(&packages)?;
         let folder = self.ground.rebuilds(subject)?;
         let request = |work_dir| WheelRequest {
             lock,
@@ -121,46 +110,13 @@ impl Flow<'_> {
         Ok(audited)
     }
 
-    /// Asks a release that was audited: its source and clones. A library starts by itself nowhere, so
-    /// that probes of a program are told as not run.
-    pub(super) fn examine(
-        &self,
-        subject: &Subject<'_>,
-        audited: &Audited,
-        examination: &Examination<'_>,
-    ) -> Result<Examined, AuditError> {
-        let lock = self.lock;
-        let package = format!("{} {}", lock.sdist.project, lock.sdist.version);
-        let wanted: Vec<_> = examination.questions.iter().filter_map(|q| q.check.path_in_release()).collect();
-        let object = self.fetch(std::slice::from_ref(&lock.sdist), Stage::Source)?;
-        let source = match object.ok().and_then(|objects| objects.into_iter().next()) {
-            Some(object) => {
-                let files = [(lock.sdist.file.clone(), object.path.as_path())];
-                Ok(ReleaseSource::read(&package, &files, &wanted, examination.source_limits)?)
-            }
-            None => Err(format!("the index no longer offers the source distribution of {package}")),
+    fn root_fs(&self, packages: &[(LockedPackage, PathBuf)]) -> Result<RootFs, AuditError> {
+        let options = root_fs::Options {
+            user: BUILD_USER,
+            limits: self.ground.options.root_fs,
+            threads: self.ground.options.jobs,
         };
-        let found = outcome(&audited.evidence);
-        let looker = Looker {
-            component: &subject.release.component,
-            version: &subject.release.version,
-            source: source.as_ref().map_err(String::as_str),
-            tied: found == Outcome::Identical,
-            outcome: Some(found),
-            repositories: examination.repositories,
-            attestations: examination.attestations,
-            limits: examination.source_limits,
-        };
-        let reason = "a wheel is a library: it has no program that starts by itself".to_owned();
-        let version = upstream(&subject.release.version);
-        let answer = |question: &Question| match &question.check {
-            Check::Probe(probe) => {
-                Some(probed::not_run(&question.id, probe, version.as_ref(), "program-not-run", &reason))
-            }
-            check => looker.answer(&question.id, check),
-        };
-        let answers = examination.questions.iter().filter_map(answer).collect();
-        Ok(Examined { tested: Tested::Nothing { reason: reason.clone() }, answers })
+        Ok(root_fs::ensure(&self.ground.work.join("roots"), packages, &options, self.ground.observer)?)
     }
 
     fn repeat(

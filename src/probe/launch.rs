@@ -35,6 +35,7 @@ const CREDENTIALS: &str = "Basic cHJvYmU6cHJvYmUtcGFzcw==";
 pub(super) struct Setting<'a> {
     pub(super) root: &'a Path,
     pub(super) in_place: &'a [Mount],
+    pub(super) env: &'a [(&'a str, &'a str)],
     /// `/etc` with a `hosts` file; see [`etc`].
     pub(super) etc: PathBuf,
     /// `/sys` of a machine with one processor; see [`sys`].
@@ -132,11 +133,11 @@ impl<'a> Started<'a> {
                 .cloned()
                 .chain([mount(&self.setting.etc, "/etc"), mount(&self.setting.sys, "/sys")])
                 .collect(),
-            env: BTreeMap::from([
-                ("HOME".to_owned(), FOLDER.to_owned()),
-                ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
-                ("PATH".to_owned(), "/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
-            ]),
+            env: [("HOME", FOLDER), ("LC_ALL", "C.UTF-8"), ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")]
+                .iter()
+                .chain(self.setting.env)
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             host_name: "probe".to_owned(),
             uid: 1000,
             gid: 1000,

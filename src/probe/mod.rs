@@ -49,6 +49,8 @@ pub struct Subject<'a> {
     pub root: &'a Path,
     /// Files of the host that are shown in place of files of the root, as a program that is in no package.
     pub in_place: &'a [Mount],
+    /// Variables of the component's environment beside the sandbox's own: where a library is found.
+    pub env: &'a [(&'a str, &'a str)],
     /// The component's version, as its publisher writes it.
     pub version: &'a str,
     /// An existing folder for the run's files; nothing is left there.
@@ -95,6 +97,7 @@ pub fn run(
     let setting = Setting {
         root: &root,
         in_place: subject.in_place,
+        env: subject.env,
         etc,
         sys,
         work_dir: folder.path(),

@@ -58,8 +58,13 @@ fn answers(component: &str) -> Option<Vec<Probed>> {
         })
         .collect();
     assert!(!probes.is_empty(), "the register has no probe of {}", component.name);
-    let subject =
-        Subject { root: root.path(), in_place: &[], version: &release.version, work_dir: folder.path() };
+    let subject = Subject {
+        root: root.path(),
+        in_place: &[],
+        env: &[],
+        version: &release.version,
+        work_dir: folder.path(),
+    };
     Some(run(&subject, &probes, &ProbeLimits::DEFAULT, &Silent).unwrap())
 }
 

@@ -231,7 +231,7 @@ fn finding(
                 format!("write e.g. `id = \"{prefix}e1\"`"),
             ));
         }
-        if let Some(other) = spec.component.as_deref().filter(|c| !components.iter().any(|k| k == c)) {
+        if let Some(other) = spec.components().find(|c| !components.contains(c)) {
             return Err(definition.error(
                 span,
                 format!("evidence `{}` is about `{other}`, which the finding is not about", spec.id),

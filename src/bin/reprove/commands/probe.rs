@@ -1,17 +1,21 @@
 //! `reprove probe`.
 
+mod wheel;
+
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use reprove::component::Component;
+use reprove::component::{Channel, Component};
 use reprove::digest::{Algorithm, Digest, hash_file};
 use reprove::environment::debian::acquire_runtime;
 use reprove::environment::lock::LockedPackage;
 use reprove::environment::root_fs::{self, BuildUser, RootFs};
 use reprove::environment::runtime::RuntimeLock;
-use reprove::evaluate::evidence::Check;
+use reprove::evaluate::control::Controls;
+use reprove::evaluate::evidence::{Check, EvidenceSpec};
 use reprove::evaluate::register::Register;
+use reprove::event::Observer;
 use reprove::limits::probe::{ProbeLimits, SPECS_BYTES_MAX};
 use reprove::limits::root_fs::RootFsLimits;
 use reprove::probe::answer::{Answer, Observed};
@@ -25,6 +29,7 @@ use crate::args::{Args, Format};
 use crate::debian::{self, MirrorArgs};
 use crate::exit::Exit;
 use crate::failures;
+use crate::pypi::IndexArgs;
 use crate::render::{self, Failure};
 
 /// Start a component in the sandbox, ask it, and say whether the answers are those expected.
@@ -39,11 +44,11 @@ pub(crate) struct Probe {
 
     /// Start this instead of what was published: a package of the release (`name_version_arch.deb`, as a
     /// rebuild leaves it), or a program, which then stands for `/usr/bin/COMPONENT` and is taken to have
-    /// the version of the release. Repeatable.
+    /// the version of the release; for a release of a Python package index its wheel. Repeatable.
     #[arg(long = "artifact", value_name = "FILE")]
     artifacts: Vec<PathBuf>,
 
-    /// Take the probes from this file instead of `policies/findings`.
+    /// Take the probes from this file instead of `policies/findings` and `policies/controls`.
     #[arg(long, value_name = "FILE")]
     specs: Option<PathBuf>,
 
@@ -53,6 +58,9 @@ pub(crate) struct Probe {
 
     #[command(flatten)]
     mirrors: MirrorArgs,
+
+    #[command(flatten)]
+    index: IndexArgs,
 }
 
 /// What is wrong with what was asked for.
@@ -68,7 +76,10 @@ enum ProbeCommandError {
     },
     /// An id that no probe has.
     #[error("`{component}` has no probe `{id}`")]
-    #[diagnostic(code(cli::no_probe), help("run it without `--probe` to see all of them"))]
+    #[diagnostic(
+        code(cli::no_probe),
+        help("run it without `--probe` to see all of them; what starts nothing is asked by `reprove audit`")
+    )]
     NoProbe { component: String, id: String },
     /// A program that stands for nothing.
     #[error("`{}` cannot stand for `/usr/bin/{component}`: {detail}", path.display())]
@@ -127,6 +138,9 @@ impl Probe {
             Component::find(&args.root, &self.component, None).map_err(failures::component)?;
         let purl = release.purl.to_string();
         let items = self.items(args, &component.name)?;
+        if let Channel::Pypi(_) = release.channel {
+            return wheel::run(self, args, &component, &release, items);
+        }
         let lock = RuntimeLock::of_release(&component, &release).map_err(|e| Failure::new(e, Exit::Usage))?;
         let given = self.given(&lock)?;
         let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());
@@ -151,15 +165,26 @@ impl Probe {
         let subject = Subject {
             root: root.path(),
             in_place: &in_place,
+            env: &[],
             version: given.version(&release.version),
             work_dir: &work,
         };
-        let probes: Vec<(&str, &Spec)> = items.iter().map(|item| (item.id.as_str(), &item.probe)).collect();
-        let probed = run(&subject, &probes, &ProbeLimits::DEFAULT, &progress)
-            .map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        result.probes = self.ask(&subject, items, &progress)?;
         progress.finish();
-        result.probes = items.into_iter().zip(probed).map(|(item, probed)| self.row(item, probed)).collect();
         self.answer(args, &result)
+    }
+
+    /// Starts it and asks.
+    fn ask(
+        &self,
+        subject: &Subject<'_>,
+        items: Vec<Item>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Row>, Failure> {
+        let probes: Vec<(&str, &Spec)> = items.iter().map(|item| (item.id.as_str(), &item.probe)).collect();
+        let probed = run(subject, &probes, &ProbeLimits::DEFAULT, observer)
+            .map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        Ok(items.into_iter().zip(probed).map(|(item, probed)| self.row(item, probed)).collect())
     }
 
     /// The probes of the component that were asked for.
@@ -171,18 +196,16 @@ impl Probe {
             }
             None => {
                 let register = Register::load(&args.root).map_err(|e| Failure::new(e, Exit::Usage))?;
-                let specs = register.findings().flat_map(|(_, finding)| &finding.evidence);
-                let item = |e: &reprove::evaluate::evidence::EvidenceSpec<_>| match &e.check {
-                    Check::Probe(probe) => {
-                        let why = e.why.clone().unwrap_or_default();
-                        Some(Item { id: e.id.clone(), why, probe: probe.clone() })
-                    }
-                    _ => None,
-                };
-                specs.filter_map(item).collect()
+                let controls = Controls::load(&args.root).map_err(|e| Failure::new(e, Exit::Usage))?;
+                let evidence = register.findings().flat_map(|(_, finding)| &finding.evidence);
+                let checks = controls.iter().flat_map(|control| &control.checks);
+                let evidence = evidence.filter_map(|e| item(e, component));
+                evidence.chain(checks.filter_map(|check| item(check, component))).collect()
             }
         };
-        items.retain(|item| item.probe.component() == component);
+        if self.specs.is_some() {
+            items.retain(|item| item.probe.component() == component);
+        }
         let component = component.to_owned();
         if let Some(id) = self.ids.iter().find(|id| !items.iter().any(|item| item.id == **id)) {
             let error = ProbeCommandError::NoProbe { component, id: id.clone() };
@@ -249,6 +272,18 @@ impl Probe {
             Format::Text => text(result),
         };
         render::answer(&out, exit)
+    }
+}
+
+/// A specification's probe, where it is one and looks at releases of the component.
+fn item<A>(spec: &EvidenceSpec<A>, component: &str) -> Option<Item> {
+    match &spec.check {
+        Check::Probe(probe) if spec.is_about(component) => Some(Item {
+            id: spec.id.clone(),
+            why: spec.why.clone().unwrap_or_default(),
+            probe: probe.clone(),
+        }),
+        _ => None,
     }
 }
 
@@ -323,7 +358,7 @@ fn bounded(path: &Path) -> Result<String, Failure> {
 fn system(
     work: &Path,
     packages: &[(LockedPackage, PathBuf)],
-    observer: &dyn reprove::event::Observer,
+    observer: &dyn Observer,
 ) -> Result<RootFs, Failure> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let options =
