@@ -3,8 +3,8 @@
 
 use super::evidence::{
     Answer, Answered, AttestationCheck, Basis, Check, CommitCheck, CounterExample, CounterExampleAnswer,
-    DocumentCheck, ManualCheck, PatchCheck, Pattern, RebuildCheck, RepositoryName, Revision, SourceCheck,
-    SourcePath, Wanted,
+    ManualCheck, PatchCheck, Pattern, RebuildCheck, RepositoryName, Revision, SourceCheck, SourcePath,
+    Wanted,
 };
 use super::repository::{Clone, NotSeen, Repositories};
 use super::source::{ReleaseSource, SourceFile};
@@ -55,9 +55,9 @@ impl Looker<'_> {
     /// Answers a check; none for one that needs a running program.
     pub fn answer(&self, id: &str, check: &Check) -> Option<Answer> {
         let answer = match check {
-            Check::SourceContains(c) => self.source_check(id, c, true),
-            Check::SourceAbsent(c) => self.source_check(id, c, false),
-            Check::Document(c) => self.document(id, c),
+            Check::SourceContains(c) => self.source_check(id, c, true, "contains"),
+            Check::SourceAbsent(c) => self.source_check(id, c, false, "does not contain"),
+            Check::Document(c) => self.source_check(id, c, true, "says"),
             Check::CommitInRelease(c) => self.commit(id, c),
             Check::PatchEquivalent(c) => self.patch(id, c),
             Check::RebuildVerdict(c) => self.rebuild(id, *c),
@@ -74,7 +74,8 @@ impl Looker<'_> {
         revision.cloned().unwrap_or_else(Revision::of_release).at(&version)
     }
 
-    fn source_check(&self, id: &str, check: &SourceCheck, contains: bool) -> Answer {
+    /// Looks at files of a tree; `verb` says in words what of the pattern is expected.
+    fn source_check(&self, id: &str, check: &SourceCheck, contains: bool, verb: &str) -> Answer {
         let revision = self.revision(check.revision.as_ref());
         let mut seen = match &check.repository {
             None => self.in_release(&check.path, check.pattern.as_ref(), contains),
@@ -96,37 +97,15 @@ impl Looker<'_> {
             Some(name) => format!("{name} at `{revision}`"),
         };
         let expected = match (&check.pattern, contains) {
-            (Some(pattern), true) => format!("`{}` contains `{pattern}`", check.path),
-            (Some(pattern), false) => format!("`{}` does not contain `{pattern}`", check.path),
-            (None, _) => format!("there is no `{}`", check.path),
+            (Some(pattern), _) => format!("`{}` {verb} `{pattern}`", check.path),
+            (None, true) => format!("there is a `{}`", check.path),
+            (None, false) => format!("there is no `{}`", check.path),
         };
         let again = match &check.repository {
             None => again_in_source(&check.path, check.pattern.as_ref()),
             Some(name) => self.again_in_clone(name, &revision, &check.path, check.pattern.as_ref()),
         };
         answer(id, seen, format!("`{}` in {place}", check.path), expected, counter_example, again)
-    }
-
-    fn document(&self, id: &str, check: &DocumentCheck) -> Answer {
-        let revision = self.revision(check.revision.as_ref());
-        let (pattern, path) = (check.pattern.as_ref(), &check.path);
-        let (seen, place, again) = match &check.repository {
-            None => (
-                self.in_release(path, pattern, true),
-                format!("the source of {} {}", self.component, self.version),
-                again_in_source(path, pattern),
-            ),
-            Some(name) => (
-                self.in_clone(name, &revision, path, pattern, true),
-                format!("{name} at `{revision}`"),
-                self.again_in_clone(name, &revision, path, pattern),
-            ),
-        };
-        let expected = match pattern {
-            Some(pattern) => format!("`{path}` says `{pattern}`"),
-            None => format!("there is a `{path}`"),
-        };
-        answer(id, seen, format!("`{path}` in {place}"), expected, None, again)
     }
 
     fn in_release(&self, path: &SourcePath, pattern: Option<&Pattern>, contains: bool) -> Seen {

@@ -58,6 +58,7 @@ struct ControlTable {
     applies: Option<Versions>,
     differs: Option<Spanned<String>>,
     note: Option<Spanned<String>>,
+    unchecked: Option<Spanned<String>>,
     #[serde(default)]
     rules: Vec<Spanned<String>>,
 }
@@ -254,6 +255,7 @@ impl Reader<'_> {
             applies: raw.applies,
             differs: prose(&raw.differs, "a text")?,
             note: prose(&raw.note, "a text")?,
+            unchecked: prose(&raw.unchecked, "a text")?,
             rules,
             checks: Vec::with_capacity(checks.len()),
             at: format!("{}:{}", definition.file, line(definition, raw.id.span().start)),
@@ -263,7 +265,21 @@ impl Reader<'_> {
             let check = self.check(definition, &control, check)?;
             control.checks.push(check);
         }
-        Ok(control)
+        // Nothing is left out without a word; the rules of a duty are one.
+        let answered = control.checks.iter().any(|c| c.required);
+        let by_rules = control.kind == Kind::Duty && !control.rules.is_empty();
+        let detail = match &control.unchecked {
+            Some(_) if answered => format!("`{}` has required checks and says why it has none", control.id),
+            None if !answered && !by_rules => {
+                format!("`{}` has no required check and does not say why", control.id)
+            }
+            _ => return Ok(control),
+        };
+        Err(definition.error(
+            raw.id.span(),
+            detail,
+            "write a required check, or `unchecked = …`: why no program can be asked",
+        ))
     }
 
     fn take_id(&mut self, definition: &Definition, id: &Spanned<String>) -> Result<String, DefinitionError> {
@@ -379,7 +395,7 @@ impl Reader<'_> {
         }
         let fits =
             |c: &String| control.components.contains(c) || control.components.iter().any(|c| c == PROJECT);
-        if let Some(stranger) = check.component.as_ref().filter(|c| !fits(c)) {
+        if let Some(stranger) = check.components().find(|c| !fits(c)) {
             let detail = format!("`{}` looks at `{stranger}`, which `{}` is not about", check.id, control.id);
             return Err(definition.error(
                 span,

@@ -168,6 +168,9 @@ pub struct Judged {
     /// Something else worth knowing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Why no program can be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchecked: Option<String>,
     /// Where it stands in this release.
     pub state: State,
     /// Why, in a sentence.
@@ -228,10 +231,11 @@ impl Judged {
             return (State::Differs, format!("what the document tells of was not there: {unlike}"));
         }
         if self.kind == Kind::Duty {
-            return duty(deployment);
+            return duty(deployment, self.unchecked.as_deref());
         }
         if required.is_empty() {
-            return (State::NoCheck, "no check here looks at it on this component".to_owned());
+            let why = self.unchecked.as_deref().unwrap_or("its checks look at other components");
+            return (State::NoCheck, why.trim_end_matches('.').to_owned());
         }
         let state = match self.kind {
             Kind::Promise | Kind::Duty => State::Kept,
@@ -318,6 +322,7 @@ pub fn judge(
         place: control.place.clone(),
         differs: control.differs.clone(),
         note: control.note.clone(),
+        unchecked: control.unchecked.clone(),
         state: State::NotShown,
         reason: String::new(),
         strength: Strength::None,
@@ -343,12 +348,12 @@ fn not_asked(check: &crate::evaluate::evidence::EvidenceSpec<Asserts>) -> Answer
     }
 }
 
-fn duty(deployment: Option<&Deployed>) -> (State, String) {
+fn duty(deployment: Option<&Deployed>, unchecked: Option<&str>) -> (State, String) {
     match deployment {
-        None => (
-            State::WithOperator,
-            "the software cannot answer it; `reprove check-config` looks at a deployment".to_owned(),
-        ),
+        None => {
+            let why = unchecked.unwrap_or("The software cannot answer it.").trim_end_matches('.');
+            (State::WithOperator, format!("{why}; `reprove check-config` looks at a deployment"))
+        }
         Some(d) if d.verdict == Verdict::Pass => {
             (State::Met, "no rule for the deployment is violated".to_owned())
         }

@@ -28,6 +28,9 @@
 //! expect = [{ status = 403, process = "alive" }]
 //! ```
 //!
+//! A control without a required check says why no program can be asked: `unchecked = "…"`. Only a duty with
+//! rules may go without: those are looked at in a deployment's files.
+//!
 //! `asserts` says what it means that a check holds: `holds` (the promise is kept), `exposure` (what is
 //! warned of is there), `mitigation` (the remedy works), `gone` (what was warned of is there no more),
 //! `context` (worth seeing, and judged by nobody).
@@ -169,6 +172,9 @@ pub struct Control {
     /// Something else worth knowing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Why no program can be asked, where there is no required check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchecked: Option<String>,
     /// Rules of `configuration.toml` that judge a deployment by it.
     pub rules: Vec<String>,
     /// What shows it.

@@ -21,8 +21,8 @@ pub enum Check {
     RebuildVerdict(RebuildCheck),
     /// A verified attestation is there for the published artifact.
     AttestationPresent(AttestationCheck),
-    /// A document says something.
-    Document(DocumentCheck),
+    /// A document says something, or is there at all.
+    Document(SourceCheck),
     /// Two people looked.
     Manual(ManualCheck),
     /// The program is started and asked.
@@ -46,8 +46,8 @@ pub struct CounterExample {
 pub struct SourceCheck {
     /// A file, or a folder with every file below it.
     pub path: SourcePath,
-    /// What must, or must not, stand there. Only `source-absent` may leave it out: then the path itself
-    /// must not be there.
+    /// What must, or must not, stand there. `source-absent` may leave it out: then the path itself must not
+    /// be there; and `document`: then it is enough that it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<Pattern>,
     /// Where the source is looked at in a repository; none for the authenticated source of the release
@@ -119,23 +119,6 @@ pub struct AttestationCheck {
     pub policy: SourcePath,
 }
 
-/// A document that says something: a passage, or that it is there at all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct DocumentCheck {
-    /// The file.
-    pub path: SourcePath,
-    /// The passage; none where it is enough that the file is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<Pattern>,
-    /// In which repository; none for the authenticated source of the release under test.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository: Option<RepositoryName>,
-    /// At which revision; none for the tag `v{version}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<Revision>,
-}
-
 /// What two people saw. It holds for the release they name, and for no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -164,8 +147,9 @@ impl Check {
     /// The path that it looks at in the authenticated source of the release under test.
     pub const fn path_in_release(&self) -> Option<&SourcePath> {
         match self {
-            Self::SourceContains(c) | Self::SourceAbsent(c) if c.repository.is_none() => Some(&c.path),
-            Self::Document(c) if c.repository.is_none() => Some(&c.path),
+            Self::SourceContains(c) | Self::SourceAbsent(c) | Self::Document(c) if c.repository.is_none() => {
+                Some(&c.path)
+            }
             _ => None,
         }
     }

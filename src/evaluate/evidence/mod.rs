@@ -23,8 +23,8 @@ mod text;
 
 pub use answer::{Answer, Answered, Basis, CounterExampleAnswer, Strength};
 pub use check::{
-    AttestationCheck, Check, CommitCheck, CounterExample, DocumentCheck, ManualCheck, PatchCheck,
-    RebuildCheck, Reviewer, SourceCheck, Wanted,
+    AttestationCheck, Check, CommitCheck, CounterExample, ManualCheck, PatchCheck, RebuildCheck, Reviewer,
+    SourceCheck, Wanted,
 };
 pub use read::{EvidenceSpec, read};
 pub use text::{Commit, Day, Pattern, RepositoryName, Revision, SourcePath};

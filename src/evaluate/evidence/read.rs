@@ -31,6 +31,9 @@ pub struct EvidenceSpec<A> {
     /// that the finding or control is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
+    /// Other components on whose releases the same is looked at, in the same way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// How to look.
     pub check: Check,
     /// Where it stands in its file.
@@ -41,7 +44,12 @@ pub struct EvidenceSpec<A> {
 impl<A> EvidenceSpec<A> {
     /// Whether it is looked at on releases of that component.
     pub fn is_about(&self, component: &str) -> bool {
-        self.component.as_deref().is_none_or(|c| c == component)
+        self.component.as_deref().is_none_or(|c| c == component) || self.also.iter().any(|c| c == component)
+    }
+
+    /// Every component that it names.
+    pub fn components(&self) -> impl Iterator<Item = &String> {
+        self.component.iter().chain(&self.also)
     }
 
     /// Digest of the question. Another question has another digest, so that an old answer is never taken
@@ -91,6 +99,12 @@ pub fn read<A: DeserializeOwned>(
     let component =
         take(&mut table, "component").map(|v| definition.decode::<Spanned<String>>(v)).transpose()?;
     let component = component.map(|v| definition.line(&v, "a component's name")).transpose()?;
+    let also = take(&mut table, "also").map(|v| definition.decode::<Vec<Spanned<String>>>(v)).transpose()?;
+    let also: Vec<String> = also
+        .unwrap_or_default()
+        .iter()
+        .map(|name| definition.line(name, "a component's name"))
+        .collect::<Result<_, _>>()?;
     let rest = Rest { definition, span: span.clone(), table, component: component.clone() };
     let check = rest.check(&kind, kind_span)?;
     let component = match (&check, component) {
@@ -104,7 +118,14 @@ pub fn read<A: DeserializeOwned>(
         }
         (_, component) => component,
     };
-    Ok(EvidenceSpec { id, asserts, required, why, component, check, span })
+    if !also.is_empty() && component.is_none() {
+        return Err(definition.error(
+            span,
+            "`also` without `component`",
+            "leave it out: without `component` it is looked at on releases of all",
+        ));
+    }
+    Ok(EvidenceSpec { id, asserts, required, why, component, also, check, span })
 }
 
 /// What remains of the table once the common keys are taken.
@@ -180,7 +201,11 @@ impl Rest<'_, '_> {
                 }
                 Ok(Check::AttestationPresent(check))
             }
-            "document" => Ok(Check::Document(self.decode()?)),
+            "document" => {
+                let check: SourceCheck = self.decode()?;
+                tree(&check).map_err(|(d, r)| wrong(d, r))?;
+                Ok(Check::Document(check))
+            }
             "manual" => {
                 let check: super::ManualCheck = self.decode()?;
                 manual(&check).map_err(|(d, r)| wrong(d, r))?;

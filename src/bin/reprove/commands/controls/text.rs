@@ -83,7 +83,9 @@ pub(super) fn one(control: &Control, all: &[Shown], colours: bool) -> String {
     if let Some(applies) = &control.applies {
         let _ = writeln!(out, "said of releases: {applies}");
     }
-    for (name, text) in [("differs", &control.differs), ("note", &control.note)] {
+    for (name, text) in
+        [("differs", &control.differs), ("note", &control.note), ("no check", &control.unchecked)]
+    {
         if let Some(text) = text {
             let _ = writeln!(out, "{name}: {text}");
         }
