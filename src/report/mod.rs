@@ -16,6 +16,7 @@ mod file;
 pub mod findings;
 pub mod html;
 mod judge;
+mod locked;
 pub mod markdown;
 mod model;
 #[cfg(test)]
