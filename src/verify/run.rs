@@ -376,7 +376,9 @@ fn vouchers_of(answer: &AttestationAnswer) -> &[Signer] {
 
 /// Maps in order, on all cores where there is enough to do.
 fn parallel<'a, T: Sync, R: Send>(items: &'a [T], map: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
+    // Asking how many cores there are reads files.
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = if items.len() < 2 { 1 } else { cores().min(items.len()) };
     if threads < 2 {
         return items.iter().map(map).collect();
     }

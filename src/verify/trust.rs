@@ -3,6 +3,8 @@
 //! Nothing is fetched. The defaults are embedded in the program and are data under `policies/trust/`.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,8 +16,7 @@ use sigstore_verify::Verifier;
 
 use super::builders::Builders;
 use super::error::VerifyError;
-use super::policy::PolicyError;
-use super::policy::toml_text;
+use super::policy::{PolicyError, toml_text};
 use super::public_key::PublicKey;
 
 const NPM_KEYS: &str = include_str!("../../policies/trust/npm-keys.toml");
@@ -26,7 +27,8 @@ pub struct SigstoreRoot {
     name: String,
     root: TrustedRoot,
     verifier: Verifier,
-    authorities: Vec<Vec<u8>>,
+    /// Names of the authorities, read when there are several instances to choose from.
+    authorities: OnceLock<Vec<Vec<u8>>>,
 }
 
 impl std::fmt::Debug for SigstoreRoot {
@@ -79,12 +81,7 @@ impl SigstoreRoot {
     fn from_root(name: &str, root: TrustedRoot) -> Result<Self, VerifyError> {
         let bad = |reason: String| VerifyError::TrustRoot { source_name: name.to_owned(), reason };
         let verifier = Verifier::new(&root).map_err(|e| bad(e.to_string()))?;
-        let authorities = root
-            .fulcio_certs()
-            .iter()
-            .filter_map(|der| super::certificate::subject_der(der.as_bytes()))
-            .collect();
-        Ok(Self { name: name.to_owned(), root, verifier, authorities })
+        Ok(Self { name: name.to_owned(), root, verifier, authorities: OnceLock::new() })
     }
 
     /// The name under which answers mention it.
@@ -129,7 +126,11 @@ impl SigstoreRoot {
 
     /// Whether one of its authorities bears that name.
     pub(crate) fn issues(&self, issuer_der: &[u8]) -> bool {
-        self.authorities.iter().any(|subject| subject == issuer_der)
+        let names = || {
+            let certificates = self.root.fulcio_certs();
+            certificates.iter().filter_map(|der| super::certificate::subject_der(der.as_bytes())).collect()
+        };
+        self.authorities.get_or_init(names).iter().any(|subject| subject == issuer_der)
     }
 
     pub(crate) fn knows_log(&self, key_id: &[u8]) -> bool {
@@ -168,6 +169,39 @@ impl TrustedKey {
     }
 }
 
+/// Keys by the names that documents use for them: given ones, or a list that is built in and read when it is
+/// first asked for.
+#[derive(Debug, Clone)]
+pub struct NamedKeys {
+    embedded: Option<(&'static str, &'static str, &'static str)>,
+    keys: OnceLock<BTreeMap<String, PublicKey>>,
+}
+
+impl NamedKeys {
+    const fn embedded(file: &'static str, text: &'static str, usage: &'static str) -> Self {
+        Self { embedded: Some((file, text, usage)), keys: OnceLock::new() }
+    }
+}
+
+impl Deref for NamedKeys {
+    type Target = BTreeMap<String, PublicKey>;
+
+    /// The keys. A test reads the lists that are built in; one that could not be read would name nobody, so
+    /// that what its keys signed is refused.
+    fn deref(&self) -> &Self::Target {
+        self.keys.get_or_init(|| match self.embedded {
+            Some((file, text, usage)) => keys_from_toml(file, text, usage).unwrap_or_default(),
+            None => BTreeMap::new(),
+        })
+    }
+}
+
+impl From<BTreeMap<String, PublicKey>> for NamedKeys {
+    fn from(keys: BTreeMap<String, PublicKey>) -> Self {
+        Self { embedded: None, keys: OnceLock::from(keys) }
+    }
+}
+
 /// Everything that verification starts from.
 #[derive(Debug)]
 pub struct Trust {
@@ -176,9 +210,9 @@ pub struct Trust {
     /// Keys that the caller named.
     pub keys: Vec<TrustedKey>,
     /// The npm registry's attestation keys by identifier.
-    pub npm_keys: BTreeMap<String, PublicKey>,
+    pub npm_keys: NamedKeys,
     /// Google Cloud Build's keys by region or global name.
-    pub cloud_build_keys: BTreeMap<String, PublicKey>,
+    pub cloud_build_keys: NamedKeys,
     /// Builders whose provenance is believed.
     pub builders: Builders,
 }
@@ -190,31 +224,22 @@ impl Trust {
     /// # Errors
     /// Never with an unmodified build.
     pub fn embedded() -> Result<Self, VerifyError> {
-        Self::from_roots(vec![SigstoreRoot::public_good()?, SigstoreRoot::github()?])
+        Ok(Self::from_roots(vec![SigstoreRoot::public_good()?, SigstoreRoot::github()?]))
     }
 
     /// The embedded defaults but for the Sigstore instances, which are these.
-    ///
-    /// # Errors
-    /// Never with an unmodified build.
-    pub fn from_roots(sigstore: Vec<SigstoreRoot>) -> Result<Self, VerifyError> {
-        let bad = |e: PolicyError| VerifyError::TrustRoot {
-            source_name: "embedded".to_owned(),
-            reason: e.to_string(),
-        };
-        Ok(Self {
+    pub fn from_roots(sigstore: Vec<SigstoreRoot>) -> Self {
+        Self {
             sigstore,
             keys: Vec::new(),
-            npm_keys: keys_from_toml("policies/trust/npm-keys.toml", NPM_KEYS, "attestations")
-                .map_err(bad)?,
-            cloud_build_keys: keys_from_toml(
+            npm_keys: NamedKeys::embedded("policies/trust/npm-keys.toml", NPM_KEYS, "attestations"),
+            cloud_build_keys: NamedKeys::embedded(
                 "policies/trust/google-cloud-build-keys.toml",
                 CLOUD_BUILD_KEYS,
                 "",
-            )
-            .map_err(bad)?,
-            builders: Builders::embedded().map_err(bad)?,
-        })
+            ),
+            builders: Builders::embedded(),
+        }
     }
 
     /// The same with other Sigstore roots.
@@ -261,4 +286,20 @@ pub fn keys_from_toml(
         }
     }
     Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CLOUD_BUILD_KEYS, NPM_KEYS, Trust, keys_from_toml};
+
+    #[test]
+    fn the_lists_that_are_built_in_are_read() {
+        let trust = Trust::from_roots(Vec::new());
+        for (keys, text, usage) in
+            [(&trust.npm_keys, NPM_KEYS, "attestations"), (&trust.cloud_build_keys, CLOUD_BUILD_KEYS, "")]
+        {
+            assert!(!keys.is_empty());
+            assert_eq!(keys_from_toml("keys.toml", text, usage).as_ref().ok(), Some(&**keys));
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! npm, PyPI, GitHub, Cloud Build and verification summaries: one wrong field at a time.
 
+use std::collections::BTreeMap;
+
 use reprove::limits::verify::VerifyLimits;
 use reprove::statement::dsse::pae;
 use reprove::verdict::Verdict;
@@ -116,7 +118,7 @@ impl Npm {
     fn trust(&self) -> Trust {
         let mut trust = trust(&self.recipe.world);
         let key = PublicKey::from_pem(&self.registry.pem(), "registry").unwrap();
-        trust.npm_keys = [("registry".to_owned(), key)].into();
+        trust.npm_keys = BTreeMap::from([("registry".to_owned(), key)]).into();
         trust
     }
 
@@ -203,8 +205,8 @@ fn npm_documents_are_refused_for_each_wrong_field() {
     refused("no builder demanded", &|npm| npm.policy.slsa.as_mut().unwrap().builder_id = None);
     let npm = Npm::new();
     let mut strangers = npm.trust();
-    strangers.npm_keys =
-        [("registry".to_owned(), PublicKey::from_pem(&Key::new().pem(), "x").unwrap())].into();
+    let stranger = PublicKey::from_pem(&Key::new().pem(), "x").unwrap();
+    strangers.npm_keys = BTreeMap::from([("registry".to_owned(), stranger)]).into();
     assert_ne!(judged(&npm.document(), &strangers, &npm.policy, package()), Verdict::Pass);
     let mut half = npm.document();
     half["attestations"].as_array_mut().unwrap().pop();
@@ -364,7 +366,8 @@ fn cloud_build_statement() -> Value {
 fn cloud_build_documents_are_refused_for_each_wrong_field() {
     let key = Key::new();
     let mut trust = trust(&World::new());
-    trust.cloud_build_keys = [("here".to_owned(), PublicKey::from_pem(&key.pem(), "here").unwrap())].into();
+    trust.cloud_build_keys =
+        BTreeMap::from([("here".to_owned(), PublicKey::from_pem(&key.pem(), "here").unwrap())]).into();
     let policy = Policy {
         slsa: Some(SlsaDemand {
             source_uri: Some("github.com/owner/name".to_owned()),

@@ -206,18 +206,19 @@ fn trust(case: &Value, folder: &Path) -> Result<Trust, Trouble> {
         }
     }
     if text(case, "trust_root") == Some("gcb-keys") {
-        trust.cloud_build_keys.clear();
+        let mut keys = BTreeMap::new();
         for entry in std::fs::read_dir(shared.join("gcb-keys")).map_err(refused)?.flatten() {
             let path = entry.path();
             let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
             let pem = std::fs::read_to_string(&path).map_err(refused)?;
-            trust.cloud_build_keys.insert(name.clone(), PublicKey::from_pem(&pem, &name).map_err(refused)?);
+            keys.insert(name.clone(), PublicKey::from_pem(&pem, &name).map_err(refused)?);
         }
+        trust.cloud_build_keys = keys.into();
     }
     if let Some(name) = text(case, "public_key") {
         let pem = std::fs::read_to_string(folder.join(name)).map_err(refused)?;
         if text(case, "format") == Some("npm-attestations") {
-            trust.npm_keys = npm_keys(&pem)?;
+            trust.npm_keys = npm_keys(&pem)?.into();
         } else {
             let key = PublicKey::from_pem(&pem, name).map_err(refused)?;
             let id = case.get("policy").and_then(|p| text(p, "public_key_id")).filter(|id| !id.is_empty());

@@ -76,14 +76,13 @@ impl VerifyBundle {
     fn run(&self) -> Result<Exit, Failure> {
         let limits = VerifyLimits::DEFAULT;
         let unusable = |e| Failure::new(e, Exit::Usage);
-        let mut trust = Trust::embedded().map_err(unusable)?;
-        trust.sigstore = vec![match &self.trusted_root {
+        let mut trust = Trust::from_roots(vec![match &self.trusted_root {
             Some(path) => {
                 SigstoreRoot::from_json(&path.display().to_string(), &read_text(path)?).map_err(unusable)?
             }
             None if self.staging => SigstoreRoot::staging().map_err(unusable)?,
             None => SigstoreRoot::public_good().map_err(unusable)?,
-        }];
+        }]);
         let mut policy = Policy::new();
         if let Some(path) = &self.key {
             let key =

@@ -332,7 +332,7 @@ impl Verify {
             let roots = self.trusted_roots.iter().map(|path| {
                 SigstoreRoot::from_json(&path.display().to_string(), &inputs::text(path)?).map_err(unusable)
             });
-            Trust::from_roots(roots.collect::<Result<_, _>>()?).map_err(unusable)?
+            Trust::from_roots(roots.collect::<Result<_, _>>()?)
         };
         for path in &self.public_key {
             let name = path.display().to_string();
