@@ -5,9 +5,9 @@
 //! signed entry timestamp and believes `integratedTime` unsigned, so that a stolen, long expired key
 //! with a self-made log entry passes. `tests/it/sigstore_world.rs` forges such an entry.
 //!
-//! `sigstore-verify` compares log key windows and integrated times with the machine's clock and
-//! offers no other; what was signed after `as_of` is refused here in addition, so that an earlier
-//! `as_of` can only take away.
+//! `sigstore-verify` compares the beginnings of log keys and integrated times with the machine's clock and
+//! offers no other. What was signed after `as_of`, or logged by a log that began later, is refused here in
+//! addition, so that no clock makes more pass (`tests/it/verify_clock.rs`).
 
 use jiff::Timestamp;
 use sigstore_crypto::{KeyAlgorithm as SigstoreAlgorithm, verify_signature_prehashed};
@@ -24,7 +24,7 @@ use sigstore_verify::{
 use super::authenticated::{Authenticated, Content};
 use super::certificate::Certificate;
 use super::log_entry::LogEntry;
-use super::logged::{self, Logged};
+use super::logged::{self, Logged, Recorded};
 use super::public_key::{KeyAlgorithm, PublicKey};
 use super::statement::subject_digests;
 use super::trust::{SigstoreRoot, Trust, TrustedKey};
@@ -57,7 +57,7 @@ pub(crate) fn authenticate(
     answer.evidence.bundle_0_1 = bundle.media_type() == MediaType::Bundle0_1;
     answer = match &bundle.verification_material.content {
         VerificationMaterialContent::PublicKey(hint) => {
-            keyed(bundle, &hint.hint, trust, keys, message, answer)
+            keyed(bundle, &hint.hint, trust, keys, (message, as_of), answer)
         }
         _ => keyless(bundle, trust, message, as_of, answer),
     };
@@ -167,8 +167,12 @@ fn keyless(
     };
     let is_p521 = PublicKey::from_der(certificate.key_der(), "certificate")
         .is_ok_and(|key| key.algorithm() == KeyAlgorithm::EcdsaP521);
-    if is_p521 && let SignatureContent::MessageSignature(signature) = &bundle.content {
-        let signature = signature.signature.as_bytes().to_vec();
+    let signature = match &bundle.content {
+        SignatureContent::MessageSignature(signature) => Some(signature.signature.as_bytes().to_vec()),
+        SignatureContent::DsseEnvelope(envelope) => Some(envelope.signature.sig.as_bytes().to_vec()),
+        _ => None,
+    };
+    if let Some(signature) = signature.filter(|_| is_p521) {
         let one = Logged { signature, der: der.as_bytes().to_vec(), certificate, root };
         return on_p521(bundle, &one, message, as_of, answer);
     }
@@ -182,7 +186,7 @@ fn keyless(
         policy = policy.skip_sct().skip_tlog_unsafe();
     }
     answer.evidence.root_has_logs = root.has_logs();
-    match root.verifier().verify(artifact, bundle, &policy) {
+    match root.verify(artifact, bundle, &policy, as_of) {
         Ok(result) => {
             established(bundle, root, &result, &mut answer);
             answer.checks.push(
@@ -254,29 +258,48 @@ fn on_p521(
                 .from("verificationMaterial.timestampVerificationData")
                 .next_step("ask the publisher for a signature with an ECDSA P-256 key"),
         ),
-        Some(entry) => match logged::message(one, &entry, &message, as_of, &answer) {
-            Err(check) => Some(check),
-            Ok((mut done, digest)) => {
-                let stated = match &done.content {
-                    Content::Message(Some(stated)) => stated.agreement(&DigestSet::single(digest.clone())),
-                    _ => Agreement::Same,
-                };
-                if stated == Agreement::Same {
-                    done.message_digest = Some(digest);
-                    return done;
+        Some(entry) => {
+            let done = match &bundle.content {
+                SignatureContent::DsseEnvelope(envelope) => {
+                    let (payload, signed) = (envelope.payload.as_bytes(), envelope.pae());
+                    let recorded = Recorded { raw: &[], payload, signed: &signed, intermediates: &[] };
+                    logged::authenticate(std::slice::from_ref(one), &entry, &recorded, as_of, &answer)
+                        .map(|answers| answers.into_iter().next())
                 }
-                Some(
-                    Check::refuted("artifact-digest")
-                        .expected(digest.to_string())
-                        .found("another digest")
-                        .from("messageSignature.messageDigest")
-                        .next_step("check that artifact and bundle belong together"),
-                )
+                _ => message_on_p521(one, &entry, message, as_of, &answer).map(Some),
+            };
+            match done {
+                Ok(Some(done)) => return done,
+                Ok(None) => None,
+                Err(check) => Some(check),
             }
-        },
+        }
     };
     answer.certificate = Some(one.certificate.clone());
     answer.refuted(check.unwrap_or_else(|| Check::refuted("bundle")))
+}
+
+fn message_on_p521(
+    one: &Logged<'_>,
+    entry: &LogEntry,
+    message: Message<'_>,
+    as_of: Timestamp,
+    answer: &Authenticated,
+) -> Result<Authenticated, Check> {
+    let (mut done, digest) = logged::message(one, entry, &message, as_of, answer)?;
+    let stated = match &done.content {
+        Content::Message(Some(stated)) => stated.agreement(&DigestSet::single(digest.clone())),
+        _ => Agreement::Same,
+    };
+    if stated != Agreement::Same {
+        return Err(Check::refuted("artifact-digest")
+            .expected(digest.to_string())
+            .found("another digest")
+            .from("messageSignature.messageDigest")
+            .next_step("check that artifact and bundle belong together"));
+    }
+    done.message_digest = Some(digest);
+    Ok(done)
 }
 
 /// The instance whose authority issued the certificate. With a single root that is the root, so that
@@ -303,7 +326,7 @@ fn keyed(
     hint: &str,
     trust: &Trust,
     keys: &Keys<'_>,
-    message: Message<'_>,
+    (message, as_of): (Message<'_>, Timestamp),
     mut answer: Authenticated,
 ) -> Authenticated {
     let candidates: Vec<(String, &PublicKey)> = match keys {
@@ -321,7 +344,7 @@ fn keyed(
     }
     let mut last = None;
     for (id, key) in candidates {
-        match keyed_with(bundle, &id, key, trust, message, answer.clone()) {
+        match keyed_with(bundle, (&id, key), trust, message, as_of, answer.clone()) {
             Ok(done) => return done,
             Err(check) => last = Some(check),
         }
@@ -333,10 +356,10 @@ fn keyed(
 
 fn keyed_with(
     bundle: &Bundle,
-    id: &str,
-    key: &PublicKey,
+    (id, key): (&str, &PublicKey),
     trust: &Trust,
     message: Message<'_>,
+    as_of: Timestamp,
     mut answer: Authenticated,
 ) -> Result<Authenticated, Check> {
     let material = &bundle.verification_material;
@@ -361,8 +384,7 @@ fn keyed_with(
         }
         answer.evidence.root_has_logs = root.has_logs();
         let result = root
-            .verifier()
-            .verify(artifact, bundle, &policy)
+            .verify(artifact, bundle, &policy, as_of)
             .map_err(|error| check_of(&error, &answer.content))?;
         established(bundle, root, &result, &mut answer);
     } else {

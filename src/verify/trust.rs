@@ -11,8 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use sigstore_crypto::{Keyring, SigningScheme};
-use sigstore_trust_root::{SigstoreInstance, TrustedRoot};
-use sigstore_verify::Verifier;
+use sigstore_trust_root::{SigstoreInstance, TransparencyLog, TrustedRoot};
+use sigstore_types::{Artifact, Bundle};
+use sigstore_verify::{Policy, VerificationResult, Verifier};
 
 use super::builders::Builders;
 use super::error::VerifyError;
@@ -120,8 +121,24 @@ impl SigstoreRoot {
         self.root.ctfe_keys(scheme).map_err(|e| e.to_string())
     }
 
-    pub(crate) const fn verifier(&self) -> &Verifier {
-        &self.verifier
+    /// Verifies a bundle with the logs that have begun to count by `as_of`. The library leaves out those that
+    /// have not begun by the machine's clock.
+    pub(crate) fn verify(
+        &self,
+        artifact: Artifact<'_>,
+        bundle: &Bundle,
+        policy: &dyn Policy,
+        as_of: Timestamp,
+    ) -> Result<VerificationResult, sigstore_verify::Error> {
+        let has_begun = |log: &TransparencyLog| {
+            log.public_key.valid_for.is_none_or(|window| window.has_started_by(as_of))
+        };
+        if self.root.tlogs.iter().all(has_begun) {
+            return self.verifier.verify(artifact, bundle, policy);
+        }
+        let mut root = self.root.clone();
+        root.tlogs.retain(has_begun);
+        Verifier::new(&root)?.verify(artifact, bundle, policy)
     }
 
     /// Whether one of its authorities bears that name.

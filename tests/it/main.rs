@@ -45,6 +45,7 @@ mod store;
 #[cfg(feature = "tuf")]
 mod trust_update;
 mod verify_attestations;
+mod verify_clock;
 mod verify_command;
 mod verify_formats;
 mod verify_git;

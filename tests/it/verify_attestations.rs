@@ -230,6 +230,31 @@ fn each_wrong_field_of_the_signature_layer_is_refused() {
 }
 
 #[test]
+fn envelopes_by_keys_on_p521_are_checked_as_strictly_as_the_others() {
+    let made = || Recipe { key: Key::p521(), ..Recipe::new() };
+    refuses("signature by another key", "signature", made(), |r| r.thief = Some(Key::p521()));
+    refuses("certificate timestamp by another log", "certificate-log", made(), |r| {
+        r.other_ct = Some(Key::new())
+    });
+    refuses("certificate for another use", "certificate-chain", made(), |r| {
+        r.leaf.usage = "1.3.6.1.5.5.7.3.1"
+    });
+    refuses("log recorded another payload", "log-entry", made(), |r| r.logged_payload = Some(b"{}".to_vec()));
+    refuses("log recorded another signature", "log-entry", made(), |r| {
+        r.logged_signature = Some(r.key.sign(b"x"))
+    });
+    refuses("log recorded another certificate", "log-entry", made(), |r| {
+        r.logged_certificate = Some(r.world.issue(&r.leaf, &Key::p521(), &r.world.ct));
+    });
+    refuses("logged after the certificate", "certificate-chain", made(), |r| r.logged_at += 3600);
+    refuses("another log", "transparency-log", made(), |r| r.other_log = Some(Key::new()));
+    // Timestamps by an authority are not read for these keys: that is said, and is no pass.
+    let stamped = Recipe { key: Key::p521(), ..Recipe::v2() };
+    let (verdict, codes) = verdict(&stamped.bundle(), &trust(&stamped.world), &policy());
+    assert_eq!((verdict, codes.contains(&"timestamp")), (Verdict::Inconclusive, true), "{codes:?}");
+}
+
+#[test]
 fn a_certificate_of_another_authority_is_refused() {
     let recipe = Recipe::new();
     let (verdict, _) = verdict(&recipe.bundle(), &trust(&World::new()), &policy());
