@@ -322,6 +322,22 @@ fn the_command_judges_tags_and_commits_of_a_repository() {
     assert_eq!(run(&["--commit", &repo.commit]).status.code(), Some(3), "nobody in particular is demanded");
     assert_eq!(code(&["--tag", "v9"]).0, Some(4), "no such tag");
     assert_eq!(run(&signer).status.code(), Some(2), "neither tag nor commit");
+    // Nothing that is configured for git outside of the repository is read, be it broken or worse.
+    let home = repo.folder.path().join("home");
+    std::fs::create_dir_all(home.join("git")).unwrap();
+    let hostile = format!("[include]\n path = {}\n[", root.display());
+    for file in [".gitconfig", "git/config"] {
+        std::fs::write(home.join(file), &hostile).unwrap();
+    }
+    let at_home = Command::new(env!("CARGO_BIN_EXE_reprove"))
+        .current_dir(&home)
+        .env("HOME", &home)
+        .env("XDG_CONFIG_HOME", &home)
+        .args(["verify", "--repository", "../repository", "--trusted-root", "../root.json", "--tag", "v1"])
+        .args(signer)
+        .output()
+        .unwrap();
+    assert_eq!(at_home.status.code(), Some(0), "{}", String::from_utf8_lossy(&at_home.stderr));
     let json = run(&[&["--tag", "v1", "--format", "json"], &signer[..]].concat());
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["verdict"], json!("pass"));

@@ -6,6 +6,7 @@ mod debian;
 mod exit;
 mod explain;
 mod failures;
+mod git;
 mod go;
 mod host;
 mod key;

@@ -114,6 +114,7 @@ impl Desk {
         };
         let mut repositories = Repositories::default();
         for (name, path) in &given.repositories {
+            crate::git::ignore_configuration();
             repositories.insert(name, path.clone());
         }
         let history = match register.audits.is_empty() && controls.iter().next().is_none() {
