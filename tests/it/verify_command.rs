@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::sigstore_world::{Key, pem};
+use crate::sigstore_world::{GENERATOR, ISSUER, Key, b64, pem};
 use crate::verify_attestations::{ARTIFACT, Recipe};
 
 const SEALED: &str = "REPROVE_TEST_SEALED";
@@ -330,4 +330,103 @@ fn no_socket_is_opened() {
     let embedded = ["verify", "artifact", "-a", "bundle.json"];
     let status = sealed("no_socket_is_opened", &[&embedded[..], &SOURCE[..]].concat(), folder.path());
     assert_eq!(status.code(), Some(1), "the embedded roots do not know this instance: {status}");
+}
+
+#[test]
+fn one_file_that_cannot_be_read_does_not_end_a_run_over_many() {
+    let folder = Folder::new();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("broken.json", "{\"mediaType\": ");
+    let run = |arguments: &[&str]| {
+        let output = folder.run(&[arguments, &SOURCE[..]].concat());
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    // The only document: there is nothing else to go by.
+    let alone = Command::new(env!("CARGO_BIN_EXE_reprove"))
+        .current_dir(folder.path())
+        .args(["verify", "artifact", "-a", "broken.json", "--any-signer"])
+        .output()
+        .unwrap();
+    assert_eq!((alone.status.code(), alone.stdout.is_empty()), (Some(4), true));
+    // Beside others it is named, the others are judged, and the whole is no pass.
+    let (code, text) = run(&["artifact", "-a", "broken.json"]);
+    assert_eq!(code, Some(4), "{text}");
+    assert!(text.contains("not read: broken.json\n  error[verify::not_json]: "), "{text}");
+    assert!(text.contains("\n    pass\n") && text.ends_with("\ninconclusive\n"), "{text}");
+    // A refusal is worse than what could not be looked at.
+    assert_eq!(run(&["other", "-a", "broken.json"]).0, Some(1));
+    let (code, text) = run(&["artifact", "absent", "--format", "json"]);
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &value["verdict"]), (Some(4), &"inconclusive".into()));
+    assert_eq!(value["artifacts"][0]["verdict"], "pass");
+    assert_eq!(
+        (&value["unread"][0]["source"], &value["unread"][0]["code"]),
+        (&"absent".into(), &"cli::read".into())
+    );
+    // A summary says of all of them that they pass, so that all of them have to be read.
+    let key = rcgen::KeyPair::generate().unwrap();
+    write("key.pem", &key.serialize_pem());
+    let vsa = ["--vsa", "vsa.json", "--key", "key.pem", "--vsa-verifier-id", "https://v.example.invalid"];
+    let resource = ["--vsa-resource-uri", "pkg:generic/artifact@1"];
+    let (code, text) = run(&[&["artifact", "-a", "broken.json"], &vsa[..], &resource[..]].concat());
+    assert_eq!((code, text.is_empty(), folder.path().join("vsa.json").exists()), (Some(4), true, false));
+}
+
+/// As many documents as are read in turns: some of them broken, in each way that is found at another point.
+#[test]
+fn broken_documents_among_many_are_named_once_and_the_others_judged() {
+    let folder = Folder::new();
+    let bundle = std::fs::read_to_string(folder.path().join("bundle.json")).unwrap();
+    let many = folder.path().join("many");
+    std::fs::create_dir(&many).unwrap();
+    // About another artifact, so that nobody looks whether they are signed.
+    let mut other: Value = serde_json::from_str(&bundle).unwrap();
+    let digest = reprove::digest::Digest::sha256(b"a third artifact").to_hex();
+    let statement = json!({ "subject": [{ "name": "third", "digest": { "sha256": digest } }] });
+    other["dsseEnvelope"]["payload"] = b64(statement.to_string().as_bytes()).into();
+    for index in 0..300 {
+        std::fs::write(many.join(format!("{index}.json")), other.to_string()).unwrap();
+    }
+    std::fs::write(many.join("0.json"), "{").unwrap();
+    // States the artifact's digest, and says something twice.
+    let twice = bundle.replacen('{', "{\"mediaType\":\"x\",", 1);
+    std::fs::write(many.join("1.json"), twice).unwrap();
+    let output =
+        folder.run(&[&["artifact", "other", "-a", "many", "--format", "json"], &SOURCE[..]].concat());
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let unread: Vec<_> = value["unread"].as_array().unwrap().iter().map(|u| &u["source"]).collect();
+    assert_eq!(unread, ["many/0.json", "many/1.json"]);
+    let verdicts: Vec<_> = value["artifacts"].as_array().unwrap().iter().map(|a| &a["verdict"]).collect();
+    assert_eq!(verdicts, ["pass", "inconclusive"]);
+    assert_eq!(output.status.code(), Some(4));
+}
+
+/// Sigstore's protocol: an artifact that is no path on disk, and looks like a digest, is one.
+#[test]
+fn the_conformance_protocol_tells_digests_from_files_as_it_is_written() {
+    let folder = Folder::new();
+    let run = |artifact: &str, identity: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_reprove"))
+            .current_dir(folder.path())
+            .args(["conformance", "verify-bundle", "--bundle", "bundle.json"])
+            .args(["--certificate-identity", identity, "--certificate-oidc-issuer", ISSUER])
+            .args(["--trusted-root", "root.json", artifact])
+            .output()
+            .unwrap();
+        output.status.code()
+    };
+    let identity = format!("{GENERATOR}@refs/tags/v2.1.0");
+    let digest = reprove::digest::Digest::sha256(ARTIFACT).to_string();
+    let other = reprove::digest::Digest::sha256(b"other things").to_string();
+    assert_eq!(run("artifact", &identity), Some(0));
+    assert_eq!(run("artifact", "somebody else"), Some(1));
+    assert_eq!(run(&digest, &identity), Some(0));
+    assert_eq!(run(&other, &identity), Some(1));
+    // Files of such names.
+    std::fs::write(folder.path().join(&other), ARTIFACT).unwrap();
+    assert_eq!(run(&other, &identity), Some(0));
+    std::fs::write(folder.path().join("sha256:short"), ARTIFACT).unwrap();
+    assert_eq!(run("sha256:short", &identity), Some(0));
+    std::fs::write(folder.path().join(&digest), b"not the artifact").unwrap();
+    assert_eq!(run(&digest, &identity), Some(1));
 }

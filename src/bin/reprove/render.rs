@@ -25,6 +25,11 @@ impl Failure {
         Self { error: Box::new(error), exit }
     }
 
+    /// The error, for those who collect several.
+    pub(crate) fn diagnostic(&self) -> &(dyn miette::Diagnostic + 'static) {
+        self.error.as_ref()
+    }
+
     /// The exit code.
     pub(crate) const fn exit(&self) -> Exit {
         self.exit

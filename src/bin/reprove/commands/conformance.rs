@@ -1,6 +1,6 @@
 //! `reprove conformance`: the command-line protocol of Sigstore's conformance suite.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use reprove::limits::verify::VerifyLimits;
@@ -95,7 +95,7 @@ impl VerifyBundle {
         let bytes = oci::read_file(&self.bundle, &limits).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
         let attestations = verify::document::read(&bytes, &self.bundle.display().to_string(), &limits)
             .map_err(|e| Failure::new(e, Exit::Fail))?;
-        let subject = subject_of(&self.artifact, &attestations, &limits)?;
+        let subject = subject_of(&self.artifact, is_digest(&self.artifact), &attestations, &limits)?;
         let context =
             Context { trust: &trust, policy: &policy, log_entries: &[], as_of: host::now(), limits: &limits };
         let answers = verify::verify(&subject, &attestations, &context);
@@ -108,4 +108,10 @@ impl VerifyBundle {
         // The protocol knows two answers.
         Ok(if verdict == Verdict::Pass { Exit::Pass } else { Exit::Fail })
     }
+}
+
+/// The protocol's words: what begins with `sha256:`, has the length of a digest and is no path on disk is a
+/// digest, all else is a file.
+fn is_digest(artifact: &str) -> bool {
+    artifact.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64) && !Path::new(artifact).exists()
 }

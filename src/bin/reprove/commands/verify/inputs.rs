@@ -11,7 +11,7 @@ use reprove::limits::verify::VerifyLimits;
 use reprove::verify::{self, Attestation, LogEntry, Subject, document, oci, signed};
 
 use super::long_lived::Signed;
-
+use super::unread::{Reading, Tolerance, Unread};
 use crate::exit::Exit;
 use crate::render::Failure;
 
@@ -110,32 +110,51 @@ pub(super) struct Given {
     /// Signatures by long-lived keys, and lists of checksums.
     pub(super) signatures: Vec<Signed>,
     pub(super) digests: Vec<(String, Digest)>,
+    pub(super) unread: Vec<Unread>,
 }
 
 /// Reads files, folders of them, and image layouts.
-pub(super) fn attestations(paths: &[PathBuf], limits: &VerifyLimits) -> Result<Given, Failure> {
-    let could_not = |e| Failure::new(e, Exit::CouldNotLook);
-    let mut given = Given { attestations: Vec::new(), signatures: Vec::new(), digests: Vec::new() };
+pub(super) fn attestations(
+    paths: &[PathBuf],
+    limits: &VerifyLimits,
+    reading: Reading,
+) -> Result<Given, Failure> {
+    let mut files = Vec::new();
     for path in paths {
-        if path.is_dir() && oci::is_layout(path) {
-            given.attestations.extend(oci::read(path, limits).map_err(could_not)?);
-            continue;
-        }
-        let files = if path.is_dir() { folder(path)? } else { vec![path.clone()] };
-        for file in files {
-            let bytes = oci::read_file(&file, limits).map_err(could_not)?;
-            let name = file.display().to_string();
-            let is_json = bytes.trim_ascii_start().first().is_some_and(|b| matches!(b, b'{' | b'['));
-            if let Some(format) = signed::recognise(&bytes).filter(|_| !is_json) {
-                given.digests.push((name.clone(), Digest::sha256(&bytes)));
-                given.signatures.push(Signed { name, bytes, format });
-                continue;
-            }
-            given.attestations.extend(verify::document::read(&bytes, &name, limits).map_err(could_not)?);
-            given.digests.push((name, Digest::sha256(&bytes)));
+        match path.is_dir() && !oci::is_layout(path) {
+            true => files.extend(folder(path)?),
+            false => files.push(path.clone()),
         }
     }
+    let mut given =
+        Given { attestations: Vec::new(), signatures: Vec::new(), digests: Vec::new(), unread: Vec::new() };
+    let mut tolerance = Tolerance::of(files.len(), reading);
+    for file in files {
+        let name = file.display().to_string();
+        let read = document(&file, &name, limits, &mut given);
+        tolerance.keep(&name, read)?;
+    }
+    given.unread = tolerance.unread;
     Ok(given)
+}
+
+fn document(file: &Path, name: &str, limits: &VerifyLimits, given: &mut Given) -> Result<(), Failure> {
+    let could_not = |e| Failure::new(e, Exit::CouldNotLook);
+    if file.is_dir() {
+        given.attestations.extend(oci::read(file, limits).map_err(could_not)?);
+        return Ok(());
+    }
+    let bytes = oci::read_file(file, limits).map_err(could_not)?;
+    let digest = Digest::sha256(&bytes);
+    let is_json = bytes.trim_ascii_start().first().is_some_and(|b| matches!(b, b'{' | b'['));
+    match signed::recognise(&bytes).filter(|_| !is_json) {
+        Some(format) => given.signatures.push(Signed { name: name.to_owned(), bytes, format }),
+        None => {
+            given.attestations.extend(verify::document::read(&bytes, name, limits).map_err(could_not)?);
+        }
+    }
+    given.digests.push((name.to_owned(), digest));
+    Ok(())
 }
 
 /// Documents above this many are read when their artifact's turn comes, so that memory does not grow with them.
@@ -150,7 +169,12 @@ pub(super) struct Indexed {
     /// What may be about any artifact.
     any: Vec<PathBuf>,
     algorithms: Vec<Algorithm>,
+    /// What could not be read at all.
+    pub(super) unread: Vec<Unread>,
 }
+
+/// Artifacts with the paths of those that are files.
+pub(super) type Subjects = Vec<(Subject, Option<PathBuf>)>;
 
 impl Indexed {
     /// Indexes files and folders of them; `None` where there are so few that they are as well read at once.
@@ -168,38 +192,46 @@ impl Indexed {
         }
         let mut by_digest: HashMap<Digest, Vec<u32>> = HashMap::new();
         for (index, file) in (0u32..).zip(&files) {
-            let bytes = oci::read_file(file, limits).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
-            match document::stated_digests(&bytes, limits) {
+            let stated = oci::read_file(file, limits).map(|bytes| document::stated_digests(&bytes, limits));
+            match stated.ok().flatten() {
                 Some(stated) => stated.into_iter().for_each(|d| by_digest.entry(d).or_default().push(index)),
                 None => any.push(file.clone()),
             }
         }
-        let mut algorithms = verify::algorithms(&attestations(&any, limits)?.attestations);
-        let more = by_digest.keys().map(Digest::algorithm).filter(|a| !algorithms.contains(a));
-        let more: BTreeSet<Algorithm> = more.collect();
-        algorithms.extend(more);
-        Ok(Some(Self { files, by_digest, any, algorithms }))
+        // Read one by one, so that each turn reads only those that can be read.
+        let (mut algorithms, mut tolerance) = (BTreeSet::new(), Tolerance::of(files.len(), Reading::Some));
+        let mut readable = Vec::new();
+        for path in any {
+            let name = path.display().to_string();
+            let read = attestations(std::slice::from_ref(&path), limits, Reading::All);
+            if let Some(given) = tolerance.keep(&name, read)? {
+                algorithms.extend(verify::algorithms(&given.attestations));
+                readable.push(path);
+            }
+        }
+        algorithms.insert(Algorithm::Sha256);
+        algorithms.extend(by_digest.keys().map(Digest::algorithm));
+        let (any, unread) = (readable, tolerance.unread);
+        Ok(Some(Self { files, by_digest, any, algorithms: algorithms.into_iter().collect(), unread }))
     }
 
     /// One turn: these artifacts, hashed, and the documents that are about them, read.
-    pub(super) fn turn(
-        &self,
-        named: &[Named],
-        limits: &VerifyLimits,
-    ) -> Result<(Vec<(Subject, Option<PathBuf>)>, Given), Failure> {
-        let hash = |keep: bool| {
-            let all = named.iter().map(|one| one.subject(&self.algorithms, keep, limits));
-            all.collect::<Result<Vec<_>, Failure>>()
-        };
-        let subjects = hash(false)?;
+    pub(super) fn turn(&self, named: &[Named], limits: &VerifyLimits) -> Result<(Subjects, Given), Failure> {
+        let (subjects, mut unread) = hashed(named, &self.algorithms, false, limits, Reading::Some)?;
         let digests = subjects.iter().flat_map(|(subject, _)| subject.digests.iter());
         let indexes: BTreeSet<u32> =
             digests.filter_map(|digest| self.by_digest.get(digest)).flatten().copied().collect();
         let about = indexes.into_iter().filter_map(|index| self.files.get(usize::try_from(index).ok()?));
-        let given = attestations(&self.any.iter().chain(about).cloned().collect::<Vec<_>>(), limits)?;
-        if verify::needs_bytes(&given.attestations) {
-            return Ok((hash(true)?, given));
-        }
+        let paths: Vec<_> = self.any.iter().chain(about).cloned().collect();
+        let mut given = attestations(&paths, limits, Reading::Some)?;
+        let subjects = if verify::needs_bytes(&given.attestations) {
+            let (again, more) = hashed(named, &self.algorithms, true, limits, Reading::Some)?;
+            unread = more;
+            again
+        } else {
+            subjects
+        };
+        given.unread.append(&mut unread);
         Ok((subjects, given))
     }
 }
@@ -223,6 +255,13 @@ pub(super) enum Named {
 }
 
 impl Named {
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Digest(name, _) => name.clone(),
+        }
+    }
+
     fn subject(
         &self,
         algorithms: &[Algorithm],
@@ -265,22 +304,43 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// Hashes the artifacts, each once and in constant memory.
 pub(super) fn subjects(
-    names: &[String],
+    named: &[Named],
     attestations: &[Attestation],
     limits: &VerifyLimits,
-) -> Result<Vec<(Subject, Option<PathBuf>)>, Failure> {
-    let algorithms = verify::algorithms(attestations);
+    reading: Reading,
+) -> Result<(Subjects, Vec<Unread>), Failure> {
     let needs_bytes = verify::needs_bytes(attestations);
-    named(names)?.iter().map(|one| one.subject(&algorithms, needs_bytes, limits)).collect()
+    hashed(named, &verify::algorithms(attestations), needs_bytes, limits, reading)
 }
 
-/// One artifact for the conformance protocol.
+fn hashed(
+    named: &[Named],
+    algorithms: &[Algorithm],
+    keep: bool,
+    limits: &VerifyLimits,
+    reading: Reading,
+) -> Result<(Subjects, Vec<Unread>), Failure> {
+    let mut tolerance = Tolerance::of(named.len(), reading);
+    let mut subjects = Vec::new();
+    for one in named {
+        subjects.extend(tolerance.keep(&one.name(), one.subject(algorithms, keep, limits))?);
+    }
+    Ok((subjects, tolerance.unread))
+}
+
+/// One artifact for the conformance protocol, which has a rule of its own for what is a digest.
 pub(crate) fn subject_of(
     name: &str,
+    is_digest: bool,
     attestations: &[Attestation],
     limits: &VerifyLimits,
 ) -> Result<Vec<Subject>, Failure> {
-    Ok(subjects(&[name.to_owned()], attestations, limits)?.into_iter().map(|(subject, _)| subject).collect())
+    let artifact = match if is_digest { digest(name)? } else { None } {
+        Some(digest) => Named::Digest(name.to_owned(), digest),
+        None => Named::File(name.into()),
+    };
+    let needs_bytes = verify::needs_bytes(attestations);
+    Ok(vec![artifact.subject(&verify::algorithms(attestations), needs_bytes, limits)?.0])
 }
 
 fn digest(name: &str) -> Result<Option<Digest>, Failure> {

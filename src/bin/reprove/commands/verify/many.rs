@@ -5,6 +5,7 @@ use reprove::verdict::Verdict;
 use reprove::verify::ArtifactAnswer;
 use serde_json::json;
 
+use super::unread::{self, Unread};
 use super::{SCHEMA_ID, text};
 use crate::args::Format;
 use crate::exit::Exit;
@@ -15,6 +16,7 @@ pub(super) struct Report {
     format: Format,
     verbose: bool,
     verdicts: Vec<Verdict>,
+    unread: Vec<Unread>,
     not_checked: Option<String>,
 }
 
@@ -35,7 +37,11 @@ impl Report {
                 head.into_iter().map(|(name, value)| format!("  \"{name}\": {value},\n")).collect();
             render::part(&format!("{{\n{}  \"artifacts\": [", head.concat()))?;
         }
-        Ok(Self { format, verbose, verdicts: Vec::new(), not_checked: None })
+        Ok(Self { format, verbose, verdicts: Vec::new(), unread: Vec::new(), not_checked: None })
+    }
+
+    pub(super) fn unread(&mut self, more: Vec<Unread>) {
+        self.unread.extend(more);
     }
 
     pub(super) fn answers(&mut self, answers: &[ArtifactAnswer]) -> Result<(), Failure> {
@@ -56,11 +62,14 @@ impl Report {
     }
 
     pub(super) fn end(self) -> Result<Exit, Failure> {
-        let verdict = Verdict::of_all(self.verdicts.iter().copied());
+        let (verdict, exit) = unread::overall(self.verdicts.iter().copied(), self.unread.len());
         let end = match self.format {
-            Format::Json => format!("\n  ],\n  \"verdict\": {}\n}}\n", json!(verdict)),
-            Format::Text => text::end(&self.verdicts, self.not_checked.as_deref(), verdict),
+            Format::Json => {
+                let (unread, verdict) = (json!(self.unread), json!(verdict));
+                format!("\n  ],\n  \"unread\": {unread},\n  \"verdict\": {verdict}\n}}\n")
+            }
+            Format::Text => text::end(&self.verdicts, &self.unread, self.not_checked.as_deref(), verdict),
         };
-        render::answer(&end, verdict.into())
+        render::answer(&end, exit)
     }
 }

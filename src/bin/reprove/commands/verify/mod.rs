@@ -5,6 +5,7 @@ mod long_lived;
 mod many;
 mod options;
 mod text;
+mod unread;
 
 use reprove::attest;
 use reprove::digest::Digest;
@@ -25,6 +26,7 @@ use crate::render::{self, Failure};
 use inputs::InputError;
 pub(crate) use inputs::{subject_of, text as read_text};
 pub(crate) use options::Verify;
+use unread::{Reading, Unread};
 
 /// `$id` of the published JSON Schema, `policies/verify/answer.schema.json`.
 const SCHEMA_ID: &str = "https://reprove.dev/schema/verify/v1";
@@ -36,6 +38,8 @@ struct Run<'a> {
     as_of: jiff::Timestamp,
     trust_roots: Vec<&'a str>,
     artifacts: &'a [ArtifactAnswer],
+    /// Files that could not be read, where there were others to judge.
+    unread: &'a [Unread],
     verdict: Verdict,
 }
 
@@ -55,51 +59,60 @@ impl Verify {
         let log_entries = inputs::log_entries(&self.rekor_entries, &limits)?;
         let context =
             Context { trust: &trust, policy: &policy, log_entries: &log_entries, as_of, limits: &limits };
-        if self.vsa.is_none() && !policy.every_attestation {
-            let named = inputs::named(&self.files)?;
-            if named.len() > 1
-                && let Some(indexed) = inputs::Indexed::of(&self.attestations, &limits)?
-            {
-                return self.in_turns(&named, &indexed, &context, args);
-            }
+        // A summary, and a demand on every attestation, leave nothing out.
+        let reading = match self.vsa.is_some() || policy.every_attestation {
+            true => Reading::All,
+            false => Reading::SomeOfSeveral,
+        };
+        let named = inputs::named(&self.files)?;
+        if reading != Reading::All
+            && named.len() > 1
+            && let Some(indexed) = inputs::Indexed::of(&self.attestations, &limits)?
+        {
+            return self.in_turns(&named, indexed, &context, args);
         }
-        let given = inputs::attestations(&self.attestations, &limits)?;
+        let mut given = inputs::attestations(&self.attestations, &limits, reading)?;
         let answers = if let Some(repository) = &self.repository {
             vec![self.judge_revision(repository, &context)?]
         } else if self.files.is_empty() {
             vec![verify::verify_alone(&given.attestations, &context)]
         } else {
-            self.judge(inputs::subjects(&self.files, &given.attestations, &limits)?, &given, &context)?
+            let (subjects, more) = inputs::subjects(&named, &given.attestations, &limits, reading)?;
+            given.unread.extend(more);
+            self.judge(subjects, &given, &context)?
         };
         if let Some(path) = &self.vsa {
             self.write_summary(path, &answers, policy_file.as_ref(), &given.digests, as_of)?;
         }
-        let verdict = Verdict::of_all(answers.iter().map(|answer| answer.verdict));
+        let (verdict, exit) = unread::overall(answers.iter().map(|a| a.verdict), given.unread.len());
         let shown = match args.format {
             Format::Json => render::json(&Run {
                 schema: SCHEMA_ID,
                 as_of,
                 trust_roots: trust.sigstore.iter().map(verify::trust::SigstoreRoot::name).collect(),
                 artifacts: &answers,
+                unread: &given.unread,
                 verdict,
             })?,
-            Format::Text => text::report(&answers, verdict, args.verbose),
+            Format::Text => text::report(&answers, &given.unread, verdict, args.verbose),
         };
-        render::answer(&shown, verdict.into())
+        render::answer(&shown, exit)
     }
 
     /// Many artifacts and many documents: some at a time, so that memory does not grow with their number.
     fn in_turns(
         &self,
         named: &[inputs::Named],
-        indexed: &inputs::Indexed,
+        mut indexed: inputs::Indexed,
         context: &Context<'_>,
         args: &Args,
     ) -> Result<Exit, Failure> {
         let roots = context.trust.sigstore.iter().map(verify::trust::SigstoreRoot::name).collect();
         let mut out = many::Report::new(args.format, args.verbose, context.as_of, roots)?;
+        out.unread(std::mem::take(&mut indexed.unread));
         for turn in named.chunks(inputs::TURN) {
-            let (subjects, given) = indexed.turn(turn, context.limits)?;
+            let (subjects, mut given) = indexed.turn(turn, context.limits)?;
+            out.unread(std::mem::take(&mut given.unread));
             out.answers(&self.judge(subjects, &given, context)?)?;
         }
         out.end()
@@ -107,7 +120,7 @@ impl Verify {
 
     fn judge(
         &self,
-        subjects: Vec<(verify::Subject, Option<std::path::PathBuf>)>,
+        subjects: inputs::Subjects,
         given: &inputs::Given,
         context: &Context<'_>,
     ) -> Result<Vec<ArtifactAnswer>, Failure> {
@@ -147,6 +160,7 @@ impl Verify {
             (None, Some(commit)) => (commit, format!("commit {commit}")),
             (None, None) => return Err(Failure::new(InputError::NoRevision, Exit::Usage)),
         };
+        crate::git::ignore_configuration();
         let opened = git::open(repository).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
         let found = git::answer_revision(&opened, revision, &keys, context.as_of, &limits)
             .map_err(|e| Failure::new(e, Exit::CouldNotLook))?;

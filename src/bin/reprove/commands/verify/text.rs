@@ -5,21 +5,34 @@ use std::fmt::Write as _;
 use reprove::verdict::Verdict;
 use reprove::verify::{ArtifactAnswer, AttestationAnswer, Check, Finding};
 
+use super::unread::Unread;
+
 /// The whole result; the verdict's word comes last.
-pub(super) fn report(answers: &[ArtifactAnswer], verdict: Verdict, verbose: bool) -> String {
+pub(super) fn report(
+    answers: &[ArtifactAnswer],
+    unread: &[Unread],
+    verdict: Verdict,
+    verbose: bool,
+) -> String {
     let mut out = String::new();
     for answer in answers {
         artifact(&mut out, answer, verbose);
     }
     let verdicts: Vec<_> = answers.iter().map(|answer| answer.verdict).collect();
     let not_checked = answers.first().map(|answer| answer.not_checked.join("; "));
-    out.push_str(&end(&verdicts, not_checked.as_deref(), verdict));
+    out.push_str(&end(&verdicts, unread, not_checked.as_deref(), verdict));
     out
 }
 
 /// The last lines.
-pub(super) fn end(verdicts: &[Verdict], not_checked: Option<&str>, verdict: Verdict) -> String {
+pub(super) fn end(
+    verdicts: &[Verdict],
+    unread: &[Unread],
+    not_checked: Option<&str>,
+    verdict: Verdict,
+) -> String {
     let mut out = String::new();
+    unread.iter().for_each(|one| one.lines(&mut out));
     let count = |verdict: Verdict| verdicts.iter().filter(|v| **v == verdict).count();
     if verdicts.len() > 1 {
         let _ = writeln!(
@@ -30,6 +43,10 @@ pub(super) fn end(verdicts: &[Verdict], not_checked: Option<&str>, verdict: Verd
             count(Verdict::Inconclusive),
             count(Verdict::Fail)
         );
+    }
+    if !unread.is_empty() {
+        let _ =
+            writeln!(out, "{} files could not be read: nothing is said by them or about them", unread.len());
     }
     if let Some(not_checked) = not_checked {
         let _ = writeln!(out, "not checked: {not_checked}");
@@ -92,7 +109,7 @@ fn attestation(out: &mut String, answer: &AttestationAnswer, verbose: bool) {
 }
 
 /// One line of a document's own words: a line break in a claim must not begin a line of ours.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
