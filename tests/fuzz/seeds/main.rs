@@ -8,6 +8,9 @@ mod verify_attestations;
 
 use std::path::Path;
 
+// Built beside the targets and as they are, so that nothing is compiled twice: their instrumentation is
+// libFuzzer's.
+use libfuzzer_sys as _;
 use reprove::digest::Digest;
 use serde_json::{Value, json};
 use verify_attestations::{ARTIFACT, Recipe, statement};
