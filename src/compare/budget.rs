@@ -31,6 +31,8 @@ pub(crate) struct Budget {
     pub(crate) limits: CompareLimits,
     deadline: Option<Deadline>,
     expanded: AtomicU64,
+    /// Bytes of the files that are compared; nothing where nobody told.
+    given: AtomicU64,
     members: AtomicU64,
     scratch: AtomicU64,
     diff_work: AtomicU64,
@@ -42,6 +44,7 @@ impl Budget {
             limits,
             deadline,
             expanded: AtomicU64::new(0),
+            given: AtomicU64::new(0),
             members: AtomicU64::new(0),
             scratch: AtomicU64::new(0),
             diff_work: AtomicU64::new(0),
@@ -77,7 +80,21 @@ impl Budget {
             self.limits.expanded_bytes_max,
             Cause::LimitBytes,
             "bytes are decoded over both sides",
-        )
+        )?;
+        // Layers multiply: each may stay within the ratio while all of them do not.
+        let (given, all) = (self.given.load(Ordering::Relaxed), self.expanded.load(Ordering::Relaxed));
+        if given > 0 && all > self.limits.layers_floor_bytes && all / given >= self.limits.ratio_max {
+            return Err(Stop::new(
+                Cause::LimitRatio,
+                format!("{given} bytes expand to more than {all} over all layers"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Bytes of a file that is compared.
+    pub(crate) fn given(&self, n: u64) {
+        self.given.fetch_add(n, Ordering::Relaxed);
     }
 
     /// One more member.

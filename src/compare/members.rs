@@ -1,7 +1,7 @@
 //! Matches the members of two containers by name while both are read once, in lock step. A member
 //! that has no partner yet is parked; most archives never park anything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::blob::{Blob, CHUNK, Spool};
 use super::cause::Cause;
@@ -446,20 +446,17 @@ fn finish<S: Members>(a: Lane<'_, S>, b: Lane<'_, S>, mut pairs: Vec<(u64, u64)>
 /// other side, and names that repeat.
 pub(crate) fn report_unmatched<M>(walk: &mut Walk<'_>, path: &str, matched: &Matched<M>) {
     let mut taken = vec![false; matched.added.len()];
-    let by_digest: HashMap<[u8; 32], Vec<usize>> =
+    let mut by_digest: HashMap<[u8; 32], VecDeque<usize>> =
         matched.added.iter().enumerate().fold(HashMap::new(), |mut map, (i, found)| {
             if let Some(sha256) = found.sha256
                 && found.blob.as_ref().is_some_and(|b| b.len() > 0)
             {
-                map.entry(sha256).or_insert_with(Vec::new).push(i);
+                map.entry(sha256).or_insert_with(VecDeque::new).push_back(i);
             }
             map
         });
     for found in &matched.removed {
-        let twin = found
-            .sha256
-            .and_then(|sha256| by_digest.get(&sha256))
-            .and_then(|list| list.iter().copied().find(|i| taken.get(*i) == Some(&false)));
+        let twin = found.sha256.and_then(|sha256| by_digest.get_mut(&sha256)).and_then(VecDeque::pop_front);
         let shown = join(path, &found.name);
         match twin.and_then(|i| matched.added.get(i).map(|t| (i, t))) {
             Some((i, twin)) => {

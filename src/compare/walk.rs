@@ -102,6 +102,7 @@ impl<'o> Walk<'o> {
                 .map_err(|source| CompareError::Read { path: path.to_owned(), source })
         };
         let (blob_a, blob_b) = (open(a)?, open(b)?);
+        self.budget.given(blob_a.len().saturating_add(blob_b.len()));
         let failed = |source| CompareError::Read { path: a.to_owned(), source };
         let (sha_a, sha_b) = hash_both(&blob_a, &blob_b).map_err(failed)?;
         let equal = sha_a == sha_b && blob_a.len() == blob_b.len();

@@ -13,6 +13,9 @@ pub struct CompareLimits {
     /// Decoded bytes of a stream below which its ratio is not looked at. Default 24 MiB: one xz block
     /// as `xz -T` cuts them (three times its 8 MiB dictionary).
     pub ratio_floor_bytes: u64,
+    /// Decoded bytes over both sides and all layers below which their ratio to the files' own bytes is not
+    /// looked at. Default 256 MiB: some two seconds of work.
+    pub layers_floor_bytes: u64,
     /// Members over both sides and all layers. Default 1,000,000, as
     /// [`super::archive::ArchiveLimits::members_max`].
     pub members_max: u64,
@@ -54,6 +57,7 @@ impl CompareLimits {
         expanded_bytes_max: 16 << 30,
         ratio_max: 200,
         ratio_floor_bytes: 24 << 20,
+        layers_floor_bytes: 256 << 20,
         members_max: 1_000_000,
         depth_max: 48,
         decoder_memory_bytes_max: 128 << 20,

@@ -6,7 +6,7 @@ use std::fs;
 use reprove::compare::{Answer, CompareOptions, Comparison, compare_paths};
 
 use crate::archives::{CONTROL, File, ar, bz2, cpio, deb, file, gz, lz4, tar, xz, zip};
-use crate::compare_formats::compare;
+use crate::compare_formats::{compare, compare_with};
 
 fn undetermined(name: &str, a: &[u8], b: &[u8], cause: &str) -> Comparison {
     let found = compare(name, a, b);
@@ -34,6 +34,23 @@ fn bombs_stop_at_the_ratio() {
     undetermined("x.tgz", &nested, &gz(&tar(&[file("inner.gz", gz(b"hi", 9, 0))]), 9, 0), "limit-ratio");
     let zipped = |body: Vec<u8>| zip(&[file("a", body)], 9, "");
     undetermined("x.zip", &zipped(vec![0; 64 << 20]), &zipped(b"hi".to_vec()), "limit-ratio");
+}
+
+#[test]
+fn layers_that_multiply_stop_at_the_ratio_of_all() {
+    let layered = |core: &[u8]| {
+        let mut whole = zip(&[file("core", core)], 6, "");
+        for _ in 0..3 {
+            let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+            whole = zip(&names.map(|name| file(name, whole.clone())), 6, "");
+        }
+        whole
+    };
+    let (a, b) = (layered(&[0; 100_000]), layered(&[0; 100_001]));
+    let found = compare_with("f.zip", &a, &b, |o| o.limits.layers_floor_bytes = 8 << 20);
+    assert_eq!(found.verdict, Answer::Different);
+    let stopped: Vec<&str> = found.limits.iter().map(|stop| stop.cause.id()).collect();
+    assert!(stopped.contains(&"limit-ratio"), "{stopped:?}");
 }
 
 #[test]

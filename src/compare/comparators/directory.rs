@@ -2,7 +2,7 @@
 //! a directory on disk say nothing about what was built and are not compared. Links are not followed,
 //! devices and pipes never opened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, File, Metadata};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -163,8 +163,12 @@ fn opened(list: &Listing) -> Result<BTreeMap<Vec<u8>, Blob>, CompareError> {
 }
 
 fn unmatched(walk: &mut Walk<'_>, removed: BTreeMap<Vec<u8>, Digest>, mut added: BTreeMap<Vec<u8>, Digest>) {
+    let mut by_digest: BTreeMap<Digest, VecDeque<Vec<u8>>> = BTreeMap::new();
+    for (name, digest) in &added {
+        by_digest.entry(digest.clone()).or_default().push_back(name.clone());
+    }
     for (name, digest) in removed {
-        let twin = added.iter().find(|(_, d)| **d == digest).map(|(n, _)| n.clone());
+        let twin = by_digest.get_mut(&digest).and_then(VecDeque::pop_front);
         let path = escape(&name);
         match twin {
             Some(twin) => {
@@ -279,6 +283,7 @@ fn both(
         return Ok((digest.clone(), digest));
     }
     let (blob_a, blob_b) = (open(&a.0)?, open(&b.0)?);
+    walk.budget.given(blob_a.len().saturating_add(blob_b.len()));
     let failed = |source| CompareError::Read { path: a.0.clone(), source };
     if let Some(digest) = equal_digest(&blob_a, &blob_b, buffers).map_err(failed)? {
         return Ok((digest.clone(), digest));
