@@ -47,17 +47,41 @@ struct Rpm {
     level: u32,
     release: &'static str,
     signature: &'static str,
+    /// Packed by xz, which rpm must then be able to unpack.
+    xz: bool,
+    /// The version of another requirement.
+    needs: &'static str,
     /// The body whose digest the package gives instead of its own.
     listed: Option<&'static str>,
 }
 
-const RPM: Rpm =
-    Rpm { time: 7, host: "one", body: "hello", level: 6, release: "1", signature: "sig", listed: None };
+const RPM: Rpm = Rpm {
+    time: 7,
+    host: "one",
+    body: "hello",
+    level: 6,
+    release: "1",
+    signature: "sig",
+    xz: false,
+    needs: "1",
+    listed: None,
+};
 
 impl Rpm {
     fn bytes(&self) -> Vec<u8> {
         let text = |value: &str| [value.as_bytes(), &[0]].concat();
-        let payload = |body: &str| gz(&cpio(&[file("./usr/f", body)], 1), self.level, 0);
+        let payload = |body: &str| {
+            let archive = cpio(&[file("./usr/f", body)], 1);
+            if self.xz { crate::archives::xz(&archive, self.level) } else { gz(&archive, self.level, 0) }
+        };
+        let mut needed = vec![("x-libs", self.needs)];
+        if self.xz {
+            needed.push(("rpmlib(PayloadIsXz)", "5.2-1"));
+        }
+        let count = u32::try_from(needed.len()).unwrap();
+        let flags = needed.iter().flat_map(|_| 12u32.to_be_bytes()).collect();
+        let names = needed.iter().flat_map(|(name, _)| text(name)).collect();
+        let versions = needed.iter().flat_map(|(_, version)| text(version)).collect();
         let digest = |bytes: &[u8]| reprove::digest::Digest::sha256(bytes).to_hex();
         let main = header(&[
             (1000, 6, 1, text("x")),
@@ -65,6 +89,10 @@ impl Rpm {
             (1002, 6, 1, text(self.release)),
             (1006, 4, 1, self.time.to_be_bytes().to_vec()),
             (1007, 6, 1, text(self.host)),
+            (1048, 4, count, flags),
+            (1049, 8, count, names),
+            (1050, 8, count, versions),
+            (1125, 6, 1, text(if self.xz { "xz" } else { "gzip" })),
             (1126, 6, 1, text(&self.level.to_string())),
             (5092, 8, 1, text(&digest(&payload(self.listed.unwrap_or(self.body))))),
         ]);
@@ -88,6 +116,9 @@ fn rpm_packages_are_compared_tag_by_tag() {
         (Rpm { host: "two", ..RPM }, Equivalent, "rpm-build-host rpm-digest"),
         (Rpm { signature: "gis", ..RPM }, Equivalent, "signature"),
         (Rpm { level: 1, ..RPM }, Equivalent, "gzip-level rpm-digest"),
+        (Rpm { xz: true, ..RPM }, Equivalent, "compression-format rpm-digest"),
+        (Rpm { needs: "2", ..RPM }, Different, "content rpm-digest"),
+        (Rpm { xz: true, needs: "2", ..RPM }, Different, "compression-format content rpm-digest"),
         (Rpm { body: "hallo", ..RPM }, Different, "content rpm-digest"),
         (Rpm { release: "2", ..RPM }, Different, "rpm-digest version-string"),
         (
@@ -229,6 +260,17 @@ fn executables_differ_in_what_was_changed_and_nothing_else_is_named() {
         make("b", &SOURCE.replace("int x", "int y").replace("x * 2", "y * 2"), &["-g", "-O1", &one]);
     let found = compare("m", &short, &renamed);
     assert!(said(&found).1.contains("elf-data"), "{found:#?}");
+    // Of an object file, the references into its strings are filled in first.
+    let object = |folder: &str, more: &str| make(folder, SOURCE, &["-c", "-g", "-O1", more]);
+    let plain = object("a", "-fwrapv");
+    expect("m.o", &plain, &object("a-longer-folder", "-fwrapv"), Answer::Different, "elf-build-path");
+    expect("m.o", &plain, &object("a", "-fno-common"), Answer::Different, "compiler-flags");
+    let found = compare(
+        "m.o",
+        &plain,
+        &make("a", &SOURCE.replace("int x", "long x"), &["-c", "-g", "-O1", "-fwrapv"]),
+    );
+    assert!(said(&found).1.contains("elf-"), "{found:#?}");
     let paths = |path: &str| make("a", SOURCE, &["-O1", &one, &format!("-Wl,-rpath,{path}")]);
     expect("m", &paths("/opt/a"), &paths("/opt/b"), Answer::Different, "elf-runpath");
 }

@@ -20,6 +20,8 @@ const HISTOGRAM_LINES_MAX: usize = 10_000;
 const PATTERN_LINE_BYTES_MAX: usize = 4096;
 /// Pairs of lines that the patterns look at in one member.
 const PATTERN_LINES_MAX: usize = 2000;
+/// Hexadecimal values of so many bytes or more are put aside as bytes too; fewer could be anything.
+const RAW_BYTES_MIN: usize = 8;
 /// Text has no NUL in this many first bytes (git's rule).
 const TEXT_PROBE_BYTES: usize = 8000;
 
@@ -55,6 +57,13 @@ pub(crate) fn mask(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     for value in walk.options.mask.iter().filter(|v| !v.is_empty()) {
         a = without(&a, value.as_bytes());
         b = without(&b, value.as_bytes());
+        // An identifier is printed in hexadecimal and stands in programs as its bytes.
+        if value.len() >= 2 * RAW_BYTES_MIN
+            && let Ok(raw) = hex::decode(value)
+        {
+            a = without(&a, &raw);
+            b = without(&b, &raw);
+        }
     }
     let list = if a == b { &mut walk.masked.0 } else { &mut walk.masked.1 };
     list.push(pair.path.to_owned());

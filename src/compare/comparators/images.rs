@@ -47,7 +47,12 @@ fn is_squashfs(probe: &Probe<'_>) -> bool {
 
 /// Version 4: the superblock's `mkfs_time` (Documentation/filesystems/squashfs.rst).
 fn squashfs(blob: &Blob) -> Result<Anatomy, Stop> {
-    let time = le32(&blob.exact(0, 96)?, 8).unwrap_or_default();
+    let superblock = blob.exact(0, 96)?;
+    let time = le32(&superblock, 8).unwrap_or_default();
+    let used = superblock.get(40..48).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
+    if used > blob.len() {
+        return Err(Stop::truncated(format!("squashfs: {} of {used} bytes are there", blob.len())));
+    }
     Ok(Anatomy {
         stamps: vec![Stamp {
             start: 8,
@@ -57,6 +62,7 @@ fn squashfs(blob: &Blob) -> Result<Anatomy, Stop> {
             value: time.to_string(),
         }],
         regions: vec![Region { start: 0, len: blob.len(), name: "image".to_owned(), cause: Cause::Content }],
+        aside: Vec::new(),
     })
 }
 
@@ -67,18 +73,38 @@ fn is_ext(probe: &Probe<'_>) -> bool {
     })
 }
 
-/// The UUID in the first superblock. Copies of it, and checksums that cover it, are content.
+/// Groups whose superblock is looked for: 128 GiB of the usual 128 MiB each.
+const GROUPS_MAX: u64 = 1024;
+
+/// The UUID, and the seed of directory hashes that is made with it, in the superblock and in its copies
+/// at the start of groups. Checksums that cover them are content.
 fn ext(blob: &Blob) -> Result<Anatomy, Stop> {
-    let uuid = blob.exact(SUPERBLOCK_AT + 104, 16)?;
+    let first = blob.exact(SUPERBLOCK_AT, 264)?;
+    let word = |at: usize| u64::from(le32(&first, at).unwrap_or_default());
+    let group = word(32).saturating_mul(1024 << word(24).min(6));
+    let starts = (1..GROUPS_MAX).map(|n| group.saturating_mul(n).saturating_add(1024 * word(20)));
+    let copies = starts.take_while(|at| group > 0 && at.saturating_add(264) <= blob.len());
+    let mut stamps = Vec::new();
+    for (index, at) in std::iter::once(SUPERBLOCK_AT).chain(copies).enumerate() {
+        let block = blob.exact(at, 264)?;
+        let own = le16(&block, 90).map(usize::from) == Some(index);
+        if le16(&block, 56) != Some(0xef53) || !own {
+            continue;
+        }
+        for (from, name) in [(104, "UUID"), (236, "hash seed")] {
+            stamps.push(Stamp {
+                start: at + from,
+                len: 16,
+                cause: Cause::FsUuid,
+                field: if index == 0 { name.to_owned() } else { format!("{name} of group {index}") },
+                value: hex::encode(blob.exact(at + from, 16)?),
+            });
+        }
+    }
     Ok(Anatomy {
-        stamps: vec![Stamp {
-            start: SUPERBLOCK_AT + 104,
-            len: 16,
-            cause: Cause::FsUuid,
-            field: "UUID".to_owned(),
-            value: hex::encode(uuid),
-        }],
+        stamps,
         regions: vec![Region { start: 0, len: blob.len(), name: "image".to_owned(), cause: Cause::Content }],
+        aside: Vec::new(),
     })
 }
 
@@ -149,6 +175,7 @@ fn iso(blob: &Blob) -> Result<Anatomy, Stop> {
     Ok(Anatomy {
         stamps,
         regions: vec![Region { start: 0, len: blob.len(), name: "image".to_owned(), cause: Cause::Content }],
+        aside: Vec::new(),
     })
 }
 

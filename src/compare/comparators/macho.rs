@@ -20,7 +20,7 @@ const COMMANDS_MAX: u32 = 10_000;
 const SLICES_MAX: u32 = 16;
 
 /// Word size in bytes and byte order of a thin file.
-fn thin(head: &[u8]) -> Option<(bool, bool)> {
+fn word_and_order(head: &[u8]) -> Option<(bool, bool)> {
     match head.get(..4)? {
         [0xce, 0xfa, 0xed, 0xfe] => Some((false, true)),
         [0xcf, 0xfa, 0xed, 0xfe] => Some((true, true)),
@@ -36,7 +36,7 @@ fn slices(head: &[u8]) -> Option<u32> {
 }
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> bool {
-    thin(probe.head).is_some() || slices(probe.head).is_some()
+    word_and_order(probe.head).is_some() || slices(probe.head).is_some()
 }
 
 pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
@@ -44,9 +44,13 @@ pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     match (slices(&head_a), slices(&head_b)) {
         (Some(n), Some(m)) if n == m => universal(walk, pair, n),
         (None, None) => {
-            let (a, b) = (anatomy(pair.a).on(Side::Published)?, anatomy(pair.b).on(Side::Rebuilt)?);
-            stamped::compare(walk, pair, a, b)?;
-            super::go_info::compare(walk, pair)
+            let (mut a, mut b) = (read(pair.a).on(Side::Published)?, read(pair.b).on(Side::Rebuilt)?);
+            match (a.signature.is_some(), b.signature.is_some()) {
+                (true, false) => signed_against_unsigned(&mut a, pair.a, &mut b, pair.b)?,
+                (false, true) => signed_against_unsigned(&mut b, pair.b, &mut a, pair.a)?,
+                _ => {}
+            }
+            super::go_info::stamped(walk, pair, a.anatomy, b.anatomy)
         }
         _ => super::data::compare(walk, pair),
     }
@@ -95,9 +99,87 @@ fn universal(walk: &mut Walk<'_>, pair: Pair<'_>, count: u32) -> Result<(), Stop
     Ok(())
 }
 
-fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
+/// One thin file.
+#[derive(Debug, Default)]
+struct Thin {
+    anatomy: Anatomy,
+    /// Number of load commands, and where they end.
+    commands: (u64, u64),
+    /// Whether the header says where they end.
+    exact: bool,
+    /// Where the command of the signature stands, and the signature.
+    signature: Option<(u64, u64)>,
+    /// Sizes of the last segment in memory and in the file: place, length, value.
+    linkedit: Option<[(u64, u64, u64); 2]>,
+}
+
+const SIGNATURE: &str = "code signature";
+const SIGNATURE_PLACE: &str = "code signature's place";
+const COMMANDS: &str = "load commands";
+/// Bytes of the command that names a signature.
+const SIGNATURE_COMMAND_BYTES: u64 = 16;
+
+/// A signature adds its command after all others, where zero bytes were; it begins at the next sixteenth
+/// byte after the end of the file (`codesign`, and Go's and LLVM's linkers alike). Where just that is so,
+/// its traces are stamps on both sides; where not, nothing is put aside.
+fn signed_against_unsigned(
+    signed: &mut Thin,
+    signed_blob: &Blob,
+    plain: &mut Thin,
+    plain_blob: &Blob,
+) -> Result<(), Stop> {
+    let Some((command, start)) = signed.signature else { return Ok(()) };
+    let (Some(_), Some(sizes)) = (signed.linkedit, plain.linkedit) else { return Ok(()) };
+    let end = plain.commands.1;
+    let room = plain_blob.slice(end, SIGNATURE_COMMAND_BYTES).head(16)?;
+    let gap = start.checked_sub(plain_blob.len()).filter(|gap| *gap < 16);
+    let exact = signed.exact && plain.exact;
+    let last =
+        exact && command == end && signed.commands == (plain.commands.0 + 1, end + SIGNATURE_COMMAND_BYTES);
+    let zeros = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    let Some(gap) = gap else { return Ok(()) };
+    if !last || room.len() != 16 || !zeros(&room) || !zeros(&signed_blob.slice(start - gap, gap).head(16)?) {
+        return Ok(());
+    }
+    let stamp = |start: u64, len: u64, field: &str, value: &str| Stamp {
+        start,
+        len,
+        cause: Cause::Signature,
+        field: field.to_owned(),
+        value: value.to_owned(),
+    };
+    for stamp in &mut signed.anatomy.stamps {
+        match stamp.field.as_str() {
+            SIGNATURE => (stamp.start, stamp.len) = (stamp.start - gap, stamp.len + gap),
+            SIGNATURE_PLACE => (stamp.start, stamp.len) = (command, SIGNATURE_COMMAND_BYTES),
+            _ => {}
+        }
+    }
+    plain.anatomy.stamps.push(stamp(end, SIGNATURE_COMMAND_BYTES, SIGNATURE_PLACE, "not signed"));
+    plain.anatomy.stamps.extend(linkedit_stamps(sizes));
+    for thin in [signed, plain] {
+        let commands = format!("{} load commands", thin.commands.0);
+        thin.anatomy.stamps.push(stamp(16, 8, "number of load commands", &commands));
+        for region in thin.anatomy.regions.iter_mut().filter(|r| r.name == COMMANDS) {
+            region.len = end + SIGNATURE_COMMAND_BYTES;
+        }
+    }
+    Ok(())
+}
+
+fn linkedit_stamps(sizes: [(u64, u64, u64); 2]) -> impl Iterator<Item = Stamp> {
+    sizes.into_iter().zip(["memory", "file"]).map(|((start, len, value), field)| Stamp {
+        start,
+        len,
+        cause: Cause::Signature,
+        field: format!("__LINKEDIT's size in {field}"),
+        value: format!("{value} bytes"),
+    })
+}
+
+fn read(blob: &Blob) -> Result<Thin, Stop> {
     let head = blob.exact(0, 28)?;
-    let (wide, little) = thin(&head).ok_or_else(|| Stop::malformed("no Mach-O header"))?;
+    let (wide, little) = word_and_order(&head).ok_or_else(|| Stop::malformed("no Mach-O header"))?;
     let number = |bytes: &[u8]| -> u64 {
         bytes.iter().enumerate().fold(0, |value, (i, byte)| {
             let place = if little { i } else { bytes.len() - 1 - i };
@@ -109,8 +191,8 @@ fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
     if commands > COMMANDS_MAX.into() {
         return Err(Stop::malformed(format!("{commands} load commands")));
     }
+    let mut thin = Thin::default();
     let mut found = Anatomy::default();
-    let mut linkedit = None;
     let mut offset: u64 = if wide { 32 } else { 28 };
     for index in 0..commands {
         let command = blob.exact(offset, 8)?;
@@ -137,9 +219,8 @@ fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
                 if start + size != blob.len() {
                     return Err(Stop::malformed("the code signature does not stand at the end"));
                 }
-                for (start, len, field) in
-                    [(offset + 8, 8, "code signature's place"), (start, size, "code signature")]
-                {
+                thin.signature = Some((offset, start));
+                for (start, len, field) in [(offset + 8, 8, SIGNATURE_PLACE), (start, size, SIGNATURE)] {
                     found.stamps.push(Stamp {
                         start,
                         len,
@@ -154,7 +235,7 @@ fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
                 // The last segment ends with the signature, so its sizes follow from that one's.
                 let sizes: [(usize, usize); 2] = if wide { [(32, 8), (48, 8)] } else { [(28, 4), (36, 4)] };
                 if body.get(8..24).is_some_and(|name| name.starts_with(b"__LINKEDIT\0")) {
-                    linkedit = Some(
+                    thin.linkedit = Some(
                         sizes.map(|(from, len)| (offset + from as u64, len as u64, at(&body, from, len))),
                     );
                 }
@@ -196,24 +277,12 @@ fn anatomy(blob: &Blob) -> Result<Anatomy, Stop> {
         }
         offset += len;
     }
-    if found.stamps.iter().any(|stamp| stamp.cause == Cause::Signature)
-        && let Some(sizes) = linkedit
-    {
-        for ((start, len, value), field) in sizes.into_iter().zip(["memory", "file"]) {
-            found.stamps.push(Stamp {
-                start,
-                len,
-                cause: Cause::Signature,
-                field: format!("__LINKEDIT's size in {field}"),
-                value: format!("{value} bytes"),
-            });
-        }
+    if let (Some(_), Some(sizes)) = (thin.signature, thin.linkedit) {
+        found.stamps.extend(linkedit_stamps(sizes));
     }
-    found.regions.push(Region {
-        start: 0,
-        len: offset,
-        name: "load commands".to_owned(),
-        cause: Cause::Content,
-    });
-    Ok(found)
+    found.regions.push(Region { start: 0, len: offset, name: COMMANDS.to_owned(), cause: Cause::Content });
+    thin.commands = (commands, offset);
+    thin.exact = at(&head, 20, 4) + if wide { 32 } else { 28 } == offset;
+    thin.anatomy = found;
+    Ok(thin)
 }

@@ -22,8 +22,7 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> bool {
 
 pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let (a, b) = (anatomy(pair.a).on(Side::Published)?, anatomy(pair.b).on(Side::Rebuilt)?);
-    stamped::compare(walk, pair, a, b)?;
-    super::go_info::compare(walk, pair)
+    super::go_info::stamped(walk, pair, a, b)
 }
 
 fn half(blob: &Blob, at: u64) -> Result<u16, Stop> {

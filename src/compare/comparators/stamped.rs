@@ -36,6 +36,8 @@ pub(crate) struct Region {
 pub(crate) struct Anatomy {
     pub(crate) stamps: Vec<Stamp>,
     pub(crate) regions: Vec<Region>,
+    /// Places that another comparator reports field by field.
+    pub(crate) aside: Vec<(u64, u64)>,
 }
 
 /// Explains two sides: each stamp that differs by its cause, and whatever else differs as what it is.
@@ -64,7 +66,8 @@ pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>, a: Anatomy, b: Anatom
     for stamp in b.stamps.iter().filter(|s| !a.stamps.iter().any(|o| o.field == s.field)) {
         walk.add(Difference::exact(pair.path, stamp.cause).field(&stamp.field).right(&stamp.value));
     }
-    if rest_equal(pair.a, &a.stamps, pair.b, &b.stamps)? {
+    let (cut_a, cut_b) = (cut(&a), cut(&b));
+    if rest_equal(pair.a, &cut_a, pair.b, &cut_b)? {
         return Ok(());
     }
     walk.changed.insert(pair.path.to_owned());
@@ -87,9 +90,9 @@ pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>, a: Anatomy, b: Anatom
                 .collect()
         };
         let (left, right) = (pair.a.slice(region.start, region.len), pair.b.slice(other.start, other.len));
-        if !rest_equal(&left, &within(&a.stamps, region), &right, &within(&b.stamps, other))? {
+        if !rest_equal(&left, &within(&cut_a, region), &right, &within(&cut_b, other))? {
             let masks: Vec<(u64, u64)> =
-                within(&a.stamps, region).iter().map(|s| (s.start, s.start + s.len)).collect();
+                within(&cut_a, region).iter().map(|s| (s.start, s.start + s.len)).collect();
             walk.add(
                 Difference::exact(pair.path, region.cause)
                     .field(&region.name)
@@ -111,6 +114,24 @@ pub(crate) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>, a: Anatomy, b: Anatom
         walk.add(Difference::exact(pair.path, Cause::Content).note("bytes outside every named part differ"));
     }
     Ok(())
+}
+
+/// Stamps and places put aside, in order; a place that meets a stamp counts for nothing.
+fn cut(anatomy: &Anatomy) -> Vec<Stamp> {
+    let mut all = anatomy.stamps.clone();
+    for (start, end) in &anatomy.aside {
+        if all.iter().all(|s| s.start + s.len <= *start || *end <= s.start) {
+            all.push(Stamp {
+                start: *start,
+                len: end - start,
+                cause: Cause::Content,
+                field: String::new(),
+                value: String::new(),
+            });
+        }
+    }
+    all.sort_by_key(|s| s.start);
+    all
 }
 
 /// Sorts the stamps and refuses ones that overlap or lie outside: a file may not hide bytes by
@@ -241,8 +262,9 @@ mod tests {
 
     #[test]
     fn stamps_that_overlap_or_cross_an_edge_are_refused() {
-        let with =
-            |stamps: Vec<Stamp>, regions: Vec<Region>| ordered(Anatomy { stamps, regions }, 10).is_ok();
+        let with = |stamps: Vec<Stamp>, regions: Vec<Region>| {
+            ordered(Anatomy { stamps, regions, aside: vec![] }, 10).is_ok()
+        };
         let region = Region { start: 2, len: 4, name: "text".into(), cause: Cause::Content };
         assert!(with(vec![stamp(0, 2), stamp(2, 2)], vec![region.clone()]));
         assert!(!with(vec![stamp(0, 3), stamp(2, 2)], vec![]));

@@ -11,19 +11,30 @@ use super::super::super::result::Difference;
 use super::super::super::stop::Stop;
 use super::super::super::walk::{Pair, Walk};
 use super::read::Elf;
+use super::relocate;
 use crate::digest::{Algorithm, Digest, Hasher};
 
 /// Debug sections that are read into memory for one side. Larger ones are compared by their bytes.
-const DEBUG_BYTES_MAX: usize = 32 << 20;
-/// Entries of one side. 32 MiB hold fewer.
-const ENTRIES_MAX: u64 = 8_000_000;
+const DEBUG_BYTES_MAX: usize = 96 << 20;
+/// Entries of one side. 96 MiB hold fewer.
+const ENTRIES_MAX: u64 = 24_000_000;
 /// Distinct values listed of one kind.
 const VALUES_LISTED: usize = 5;
-/// An object file's references are filled in by relocations, which are not applied here.
+/// An object file: its references are filled in by relocations.
 const ET_REL: u64 = 1;
 
 /// Sections whose strings, and references to them, may move when a directory has another length.
 pub(super) const READ: [&[u8]; 4] = [b".debug_info", b".debug_line", b".debug_str", b".debug_line_str"];
+
+/// Whether what [`compare`] reads stands in a section: of an object file, also what fills in references.
+pub(super) fn covers(name: &[u8]) -> bool {
+    let target = name.strip_prefix(b".rela").or(name.strip_prefix(b".rel")).unwrap_or(name);
+    READ.contains(&target)
+}
+
+pub(super) fn is_object(elf: &Elf) -> bool {
+    elf.header.first().is_some_and(|(_, kind)| *kind == ET_REL)
+}
 
 type Slice<'s> = EndianSlice<'s, RunTimeEndian>;
 
@@ -40,8 +51,7 @@ struct Side {
 /// Reports what the units of two sides say differently. Gives whether nothing else differs in the
 /// sections of [`READ`]; `None` where they cannot be read.
 pub(super) fn compare(walk: &mut Walk<'_>, pair: Pair<'_>, a: &Elf, b: &Elf) -> Result<Option<bool>, Stop> {
-    let object = |elf: &Elf| elf.header.first().is_some_and(|(_, kind)| *kind == ET_REL);
-    if object(a) || object(b) || a.section(READ[0]).is_none() || b.section(READ[0]).is_none() {
+    if is_object(a) != is_object(b) || a.section(READ[0]).is_none() || b.section(READ[0]).is_none() {
         return Ok(None);
     }
     // Damaged debug information is no reason to stop: then bytes are compared.
@@ -88,9 +98,14 @@ fn values(
 
 fn read(walk: &Walk<'_>, elf: &Elf) -> Option<Side> {
     let mut total = 0;
+    let mut filled = Hasher::new(Algorithm::Sha256);
     let sections = gimli::DwarfSections::load(|id: SectionId| -> Result<Vec<u8>, Stop> {
         let Some(section) = elf.section(id.name().as_bytes()) else { return Ok(Vec::new()) };
-        let bytes = elf.table_bytes(section)?;
+        let mut bytes = elf.table_bytes(section)?;
+        if is_object(elf) {
+            let covered = READ.contains(&section.name.as_slice());
+            relocate::apply(elf, &section.name, &mut bytes, if covered { Some(&mut filled) } else { None })?;
+        }
         total += bytes.len();
         if total > DEBUG_BYTES_MAX {
             return Err(Stop::unsupported("more debug information than is read"));
@@ -104,7 +119,7 @@ fn read(walk: &Walk<'_>, elf: &Elf) -> Option<Side> {
     let mut reader = Reader {
         producers: BTreeSet::new(),
         directories: BTreeSet::new(),
-        rest: Hasher::new(Algorithm::Sha256),
+        rest: filled,
         masked: BTreeSet::new(),
         entries: 0,
     };

@@ -9,6 +9,7 @@
 mod disassemble;
 mod dwarf;
 mod read;
+mod relocate;
 
 use std::collections::BTreeMap;
 
@@ -53,6 +54,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     for section in &b.sections {
         names.entry(&section.name).or_default().1.push(section);
     }
+    let copies = go::copies(pair)?;
     let debug_differs = dwarf::READ.iter().any(|name| match (a.section(name), b.section(name)) {
         (Some(x), Some(y)) => !a.body(x).equal(&b.body(y)).unwrap_or(false),
         _ => false,
@@ -64,9 +66,12 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
                 covered.push((x.offset, x.offset + x.stored()));
             }
             let (body_a, body_b) = (a.body(x), b.body(y));
-            let explained = debug_explained && dwarf::READ.contains(&x.name.as_slice());
+            let explained = debug_explained && dwarf::covers(&x.name);
             if !explained && !body_a.equal(&body_b)? {
-                section(walk, pair, (&a, x, &body_a), (&b, y, &body_b))?;
+                let at = (x.offset, y.offset, x.flags | y.flags);
+                if !only_within(&copies, at, &body_a, &body_b)? {
+                    section(walk, pair, (&a, x, &body_a), (&b, y, &body_b))?;
+                }
             }
         }
     }
@@ -93,19 +98,37 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         } else if removable {
             summary(walk, pair, start)?;
         }
-    } else if removable && !(debug_explained && only_debug_moved(&a, &b)?) {
+    } else if removable && !only_debug_moved(&a, &b)? {
         // Sections have moved: then bytes cannot be laid over each other, and nothing is set aside.
         walk.add(Difference::exact(pair.path, Cause::ElfSectionLayout).note("sections lie in other places"));
     }
     Ok(())
 }
 
+/// Whether two sections differ only where Go's module text stands, which is compared field by field.
+fn only_within(
+    copies: &go::Copies,
+    (at_a, at_b, flags): (u64, u64, u64),
+    a: &Blob,
+    b: &Blob,
+) -> Result<bool, Stop> {
+    let within = |places: &[(u64, u64)], at: u64, body: &Blob| -> Vec<(u64, u64)> {
+        let inside = places.iter().filter(|(from, to)| *from >= at && *to <= at + body.len());
+        inside.map(|(from, to)| (from - at, to - at)).collect()
+    };
+    let (x, y) = (within(&copies.0, at_a, a), within(&copies.1, at_b, b));
+    let data = flags & SHF_EXECINSTR == 0;
+    Ok(data && !x.is_empty() && x == y && a.len() == b.len() && a.differing(b, &x)? == 0)
+}
+
 /// Whether everything that is loaded lies where it did, and nothing but zero bytes stands between the
 /// sections: then only debug information of another length has moved what follows it.
 fn only_debug_moved(a: &Elf, b: &Elf) -> Result<bool, Stop> {
     let loaded = |elf: &Elf| {
+        // Nothing of an object file is loaded; its sections lie wherever there is room.
+        let place = |s: &Section| if dwarf::is_object(elf) { 0 } else { s.offset };
         let list = elf.sections.iter().filter(|s| s.flags & SHF_ALLOC != 0);
-        list.map(|s| (s.name.clone(), s.address, s.offset, s.size)).collect::<Vec<_>>()
+        list.map(|s| (s.name.clone(), s.address, place(s), s.size)).collect::<Vec<_>>()
     };
     let clean = |elf: &Elf| -> Result<bool, Stop> {
         let head = if elf.wide { 64 } else { 52 };
@@ -288,8 +311,10 @@ fn section(walk: &mut Walk<'_>, pair: Pair<'_>, a: One<'_>, b: One<'_>) -> Resul
     if name == b".dynamic" && a.2.len() == b.2.len() && moved_only(a, b) {
         return Ok(());
     }
-    let stringy = matches!(name, b".rodata" | b".data" | b".debug_str" | b".debug_line_str" | b".strtab")
-        || debug
+    let stringy = matches!(
+        name,
+        b".rodata" | b".data" | b".gopclntab" | b".debug_str" | b".debug_line_str" | b".strtab"
+    ) || debug
         || x.flags & SHF_ALLOC == 0
         || name.starts_with(b".rodata");
     if stringy && let Some(causes) = strings(walk, a, b)? {
