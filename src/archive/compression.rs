@@ -16,19 +16,20 @@ pub enum Compression {
     Zstd,
     /// bzip2.
     Bzip2,
-    /// The LZ4 frame format.
+    /// The LZ4 frame format, legacy frames included.
     Lz4,
 }
 
 impl Compression {
     /// Recognises a stream by its first bytes (six are enough).
     pub fn recognise(start: &[u8]) -> Option<Self> {
-        const MAGICS: [(&[u8], Compression); 5] = [
+        const MAGICS: [(&[u8], Compression); 6] = [
             (&[0x1f, 0x8b, 0x08], Compression::Gzip),
             (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
             (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
             (b"BZh", Compression::Bzip2),
             (&[0x04, 0x22, 0x4d, 0x18], Compression::Lz4),
+            (&[0x02, 0x21, 0x4c, 0x18], Compression::Lz4),
         ];
         MAGICS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, c)| *c)
     }

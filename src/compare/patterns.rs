@@ -10,6 +10,8 @@ use super::cause::Cause;
 const PATTERNS: &[(Cause, &str)] = &[
     // A network address is no version.
     (Cause::Content, r"(?-u)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b"),
+    // What names other bytes by their digest is no random identifier.
+    (Cause::Content, r"(?-u)(?i)\b(?:md5|sha-?(?:1|224|256|384|512))[:=-] ?[0-9a-f]{32,128}\b"),
     (
         Cause::CompilerVersion,
         r"(?-u)\b(?:rustc|cargo|rustdoc) \d+\.\d+\.\d+\S*(?: \([0-9a-f]{7,40} \d{4}-\d{2}-\d{2}\))?",
@@ -28,11 +30,11 @@ const PATTERNS: &[(Cause, &str)] = &[
     ),
     (
         Cause::EmbeddedTimestamp,
-        r"(?-u)\b(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)\.?,?\s+(?:19|20)\d{2}\b",
+        r"(?-u)\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2}\b,?|\d{1,2}[ -](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*)(?:,?[ -]+\d{4})?(?:,?\s+\d{1,2}:\d{2}(?::\d{2})?)?(?:\s*[AP]M)?(?:\s+[A-Z]{2,5}\b|\s+[+-]\d{4})?(?:\s+\d{4})?",
     ),
     (
         Cause::EmbeddedTimestamp,
-        r"(?-u)\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2},?|\d{1,2}[ -](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*)(?:,?[ -]+\d{4})?(?:,?\s+\d{1,2}:\d{2}(?::\d{2})?)?(?:\s*[AP]M)?(?:\s+[A-Z]{2,5}\b|\s+[+-]\d{4})?(?:\s+\d{4})?",
+        r"(?-u)\b(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)\.?,?\s+(?:19|20)\d{2}\b",
     ),
     (
         Cause::EmbeddedTimestamp,
@@ -246,6 +248,16 @@ mod tests {
             ("May 2024", "June 2025", Some(&[Cause::EmbeddedTimestamp])),
             ("git revision 1a2b3c4", "git revision 5d6e7f8", Some(&[Cause::VcsRevision])),
             ("at 10.0.0.1", "at 10.0.0.2", Some(&[Cause::Content])),
+            (
+                "Date: Mon, 02 Jan 2024 15:04:05 +0000",
+                "Date: Fri, 05 Feb 2025 16:04:05 +0000",
+                Some(&[Cause::EmbeddedTimestamp]),
+            ),
+            (
+                "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+                Some(&[Cause::Content]),
+            ),
             ("x = 1.5", "x = 1.6", None),
             ("a = 1", "a = 2", None),
             ("hello", "world", None),

@@ -120,19 +120,40 @@ pub(crate) fn jar(builder: &str, class: &[u8]) -> Vec<u8> {
     zip(&[file("META-INF/MANIFEST.MF", manifest), file("x/Main.class", class)], 6, "")
 }
 
+/// How the layer of [`oci_packed`] is packed and named.
+pub(crate) struct Layer {
+    pub(crate) pack: fn(&[u8]) -> Vec<u8>,
+    pub(crate) media: &'static str,
+    /// A digit that the name of its file repeats instead of its digest.
+    pub(crate) file_of: Option<char>,
+    /// A digit that its descriptor repeats instead of its digest.
+    pub(crate) claim: Option<char>,
+}
+
+pub(crate) const GZIPPED: Layer =
+    Layer { pack: |tar| gz(tar, 6, 0), media: "+gzip", file_of: None, claim: None };
+
 /// An OCI image of one layer; `lie` names the layer by a digest that is not its own.
 pub(crate) fn oci(created: &str, body: &[u8], lie: bool) -> Vec<u8> {
+    let digit = lie.then_some('0');
+    oci_packed(created, body, Layer { file_of: digit, claim: digit, ..GZIPPED })
+}
+
+pub(crate) fn oci_packed(created: &str, body: &[u8], how: Layer) -> Vec<u8> {
     let layer = tar(&[file("etc/x", body)]);
-    let packed = gz(&layer, 6, 0);
+    let packed = (how.pack)(&layer);
     let digest = |bytes: &[u8]| Digest::sha256(bytes).to_string();
-    let false_digest = format!("sha256:{}", "0".repeat(64));
-    let packed_digest = if lie { false_digest } else { digest(&packed) };
+    let named = |digit: Option<char>| match digit {
+        Some(digit) => format!("sha256:{}", digit.to_string().repeat(64)),
+        None => digest(&packed),
+    };
+    let (packed_file, packed_digest, media) = (named(how.file_of), named(how.claim), how.media);
     let config = format!(
         r#"{{"created":"{created}T00:00:00Z","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
         digest(&layer)
     );
     let manifest = format!(
-        r#"{{"schemaVersion":2,"config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":{}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"{packed_digest}","size":{}}}]}}"#,
+        r#"{{"schemaVersion":2,"config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":{}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar{media}","digest":"{packed_digest}","size":{}}}]}}"#,
         digest(config.as_bytes()),
         config.len(),
         packed.len()
@@ -150,7 +171,7 @@ pub(crate) fn oci(created: &str, body: &[u8], lie: bool) -> Vec<u8> {
         file("index.json", index),
         file(name(&digest(config.as_bytes())), config),
         file(name(&digest(manifest.as_bytes())), manifest.clone()),
-        file(name(&packed_digest), packed),
+        file(name(&packed_file), packed),
     ];
     tar(&files)
 }
@@ -228,5 +249,39 @@ pub(crate) fn macho(uuid: u8, signature: &[u8]) -> Vec<u8> {
     out.extend(commands);
     out.resize(4096, 0x90);
     out.extend(signature);
+    out
+}
+
+/// A 64-bit Mach-O with a last segment, as linkers sign it or leave it.
+pub(crate) fn macho_linked(code: u8, signature: Option<&[u8]>) -> Vec<u8> {
+    const END: u32 = 4090;
+    // Signatures begin at a sixteenth byte.
+    let start = END.next_multiple_of(16);
+    let signed = signature.map_or(0, |s| u64::from(start - END) + s.len() as u64);
+    let in_file = u64::from(END) - 4000 + signed;
+    let mut commands = Vec::new();
+    commands.extend([0x19u32, 72].into_iter().flat_map(u32::to_le_bytes));
+    commands.extend(*b"__LINKEDIT\0\0\0\0\0\0");
+    for number in [4000, in_file.next_multiple_of(4096), 4000, in_file] {
+        commands.extend(number.to_le_bytes());
+    }
+    commands.extend([1u32, 1, 0, 0].into_iter().flat_map(u32::to_le_bytes));
+    if let Some(signature) = signature {
+        let length = u32::try_from(signature.len()).unwrap();
+        commands.extend([0x1d, 16, start, length].into_iter().flat_map(u32::to_le_bytes));
+    }
+    let count = 1 + u32::from(signature.is_some());
+    let length = u32::try_from(commands.len()).unwrap();
+    let mut out: Vec<u8> = [0xfeed_facfu32, 0x0100_0007, 3, 2, count, length, 0, 0]
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    out.extend(commands);
+    out.resize(1000, 0);
+    out.resize(END as usize, code);
+    if let Some(signature) = signature {
+        out.resize(start as usize, 0);
+        out.extend(signature);
+    }
     out
 }

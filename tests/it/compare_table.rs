@@ -5,7 +5,9 @@ use reprove::compare::{Answer, Comparison};
 
 use crate::archives::{CONTROL, File, ar, bz2, cpio, deb, file, gz, lz4, tar, xz, zip};
 use crate::compare_formats::{compare, compare_with};
-use crate::compare_packages::{Gz, Png, apk, gem, jar, macho, mo, oci, pdf, po, wheel};
+use crate::compare_packages::{
+    GZIPPED, Gz, Layer, Png, apk, gem, jar, macho, macho_linked, mo, oci, oci_packed, pdf, po, wheel,
+};
 
 use Answer::{Different, Equivalent, Identical, Undetermined};
 
@@ -80,6 +82,7 @@ fn compressed_streams() {
         row("gzip, members", "f.gz", plain.clone(), members(0), Equivalent, "gzip-members"),
         row("gzip, time of a later member", "f.gz", members(0), members(7), Equivalent, "gzip-mtime"),
         row("gzip, content and time", "f.gz", plain.clone(), Gz { mtime: 9, ..Gz::default() }.pack(&more), Different, "content gzip-mtime"),
+        row("gzip, more zeros in it", "f.gz", gz(&[0; 10_240], 6, 0), gz(&[0; 20_480], 6, 0), Different, "content"),
         row("gzip, zeros after the end", "f.gz", plain.clone(), with(&plain, &[0; 9]), Equivalent, "trailing-data"),
         row("gzip, bytes after the end", "f.gz", plain.clone(), with(&plain, b"junk"), Different, "content"),
         row("gzip, look-alike", "f.gz", b"\x1f\x8bnot", b"\x1f\x8bnop", Different, "content"),
@@ -95,7 +98,16 @@ fn compressed_streams() {
         row("zstd, level", "f.zst", zstd::encode_all(&*t, 3).unwrap(), zstd::encode_all(&*t, 19).unwrap(), Equivalent, "zstd-level"),
         row("zstd, bytes after the end", "f.zst", zstd::encode_all(&*t, 3).unwrap(), with(&zstd::encode_all(&*t, 3).unwrap(), b"junk"), Different, "content"),
         row("lz4, blocks", "f.lz4", lz4(&t, true), lz4(&t, false), Equivalent, "lz4-frame"),
+        row("lz4, a legacy frame", "f.lz4", lz4(&t, true), lz4_legacy(&t), Equivalent, "lz4-frame"),
+        row("lz4, a legacy frame with other content", "f.lz4", lz4(&t, true), lz4_legacy(&more), Different, "content"),
     ]);
+}
+
+/// A frame as kernels unpack it: blocks with their size, and no end mark.
+fn lz4_legacy(bytes: &[u8]) -> Vec<u8> {
+    let block = lz4_flex::block::compress(bytes);
+    let size = u32::try_from(block.len()).unwrap().to_le_bytes();
+    [&[0x02, 0x21, 0x4c, 0x18][..], &size, &block].concat()
 }
 
 fn members() -> Vec<File> {
@@ -135,7 +147,30 @@ fn archives() {
         builder.append_link(&mut header, "link", target).unwrap();
         builder.into_inner().unwrap()
     };
+    let typed = |kind: tar::EntryType, name: &str| {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(0);
+        builder.append_data(&mut header, name, &b""[..]).unwrap();
+        builder.into_inner().unwrap()
+    };
+    let (pipe, directory) = (typed(tar::EntryType::Fifo, "x"), typed(tar::EntryType::Directory, "x/"));
+    let mut texted = zipped.clone();
+    let central = texted.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    texted[central + 36] ^= 1;
     check(vec![
+        row("tar, a pipe and a directory", "f.tar", pipe, directory, Different, "file-type"),
+        row("tar, nothing in it, padding", "f.tar", [0; 10_240], [0; 20_480], Equivalent, "tar-padding"),
+        row("tar, nothing in it", "f.tar", whole.clone(), [0; 1024], Different, "member-removed"),
+        row("tar.gz, nothing in it", "f.tgz", gz(&whole, 6, 0), gz(&[0; 1024], 6, 0), Different, "member-removed"),
+        row("tar, compressed on one side", "f.tar", whole.clone(), xz(&whole, 6), Equivalent, "compression-format"),
+        row("tar, compressed on one side, time", "f.tar", gz(&later, 6, 0), whole.clone(), Equivalent, "compression-format tar-mtime"),
+        row("tar, compressed on one side, content", "f.tar", whole.clone(), xz(&tar(&edited(|f| f[1].body[0] = 9)), 6), Different, "compression-format content"),
+        row("a text, compressed on one side", "f", text(), gz(&text(), 6, 0), Different, "content"),
+        row("zip, stored, and its mark for text", "f.zip", texted.clone(), zip(&members(), 0, ""), Equivalent, "zip-compression"),
+        row("zip, mark for text", "f.zip", zipped.clone(), texted, Equivalent, "zip-creator"),
         row("tar, the same", "f.tar", whole.clone(), whole.clone(), Identical, ""),
         row("tar, time", "f.tar", whole.clone(), later.clone(), Equivalent, "tar-mtime"),
         row("tar, owner", "f.tar", whole.clone(), tar(&edited(|f| f[0].uid = 9)), Equivalent, "tar-uid-gid"),
@@ -181,6 +216,10 @@ fn packages() {
     let sums = crate::archives::md5sums(&members());
     let changed = edited(|f| f[1].body[0] = 9);
     let (date, other) = ("2024-01-02", "2025-01-02");
+    const ZSTANDARD: Layer =
+        Layer { pack: |tar| zstd::encode_all(tar, 3).unwrap(), media: "+zstd", file_of: None, claim: None };
+    let dangling = oci_packed(date, b"1", Layer { claim: Some('0'), ..GZIPPED });
+    let zstandard = oci_packed(date, b"1", ZSTANDARD);
     check(vec![
         row("deb, content", "f.deb", whole.clone(), debian(&changed, CONTROL, None), Different, "checksum-manifest content"),
         row("deb, content, old list", "f.deb", whole.clone(), debian(&changed, CONTROL, Some(sums)), Different, "checksum-manifest-mismatch content"),
@@ -194,6 +233,7 @@ fn packages() {
         row("gem, date", "x.gem", gem(date, "1", None), gem(other, "1", None), Different, "checksum-manifest gem-metadata"),
         row("gem, content", "x.gem", gem(date, "1", None), gem(date, "2", None), Different, "checksum-manifest content"),
         row("gem, content, old list", "x.gem", gem(date, "1", None), gem(date, "2", Some("1")), Different, "checksum-manifest-mismatch content"),
+        row("gem, content, another list", "x.gem", gem(date, "1", None), gem(date, "2", Some("3")), Different, "checksum-manifest-mismatch content"),
         row("wheel, generator", "x.whl", wheel("a 1", "x", None), wheel("a 2", "x", None), Different, "wheel-generator wheel-record"),
         row("wheel, content", "x.whl", wheel("a 1", "x", None), wheel("a 1", "y", None), Different, "content wheel-record"),
         row("wheel, content, old list", "x.whl", wheel("a 1", "x", None), wheel("a 1", "y", Some("x")), Different, "checksum-manifest-mismatch content"),
@@ -201,6 +241,9 @@ fn packages() {
         row("jar, class", "x.jar", jar("alice", b"1"), jar("alice", b"2"), Different, "content"),
         row("image, layer", "i.tar", oci(date, b"1", false), oci(date, b"2", false), Different, "content oci-digest"),
         row("image, created", "i.tar", oci(date, b"1", false), oci(other, b"1", false), Different, "oci-created oci-digest"),
+        row("image, a digest that no blob has", "i.tar", oci(date, b"1", false), dangling, Different, "checksum-manifest-mismatch oci-digest"),
+        row("image, compressor", "i.tar", oci(date, b"1", false), zstandard.clone(), Equivalent, "compression-format oci-digest"),
+        row("image, a media type that is not so", "i.tar", zstandard, oci_packed(date, b"1", Layer { media: "+gzip", ..ZSTANDARD }), Different, "content oci-digest"),
         row("image, a false digest", "i.tar", oci(date, b"1", false), oci(date, b"2", true), Different, "checksum-manifest-mismatch content oci-digest"),
     ]);
 }
@@ -210,6 +253,11 @@ fn documents() {
     let (date, other) = ("2024-01-02 03:04+0000", "2025-01-02 03:04+0000");
     let short = "2024-01-02";
     let png = Png;
+    let mut hidden = macho_linked(1, None);
+    // The 72 bytes of the one command follow the 32 of the header.
+    hidden[110] = 7;
+    let mut miscounted = macho_linked(1, None);
+    miscounted[20] = 71;
     check(vec![
         row("catalogue, date", "x.mo", mo(date, "hallo"), mo(other, "hallo"), Equivalent, "gettext-date"),
         row("catalogue, date of another length", "x.mo", mo(date, "hallo"), mo(short, "hallo"), Equivalent, "gettext-date"),
@@ -221,10 +269,16 @@ fn documents() {
         row("PDF, identifier", "x.pdf", pdf("D:2024", "AB", "x"), pdf("D:2024", "CD", "x"), Different, "pdf-id"),
         row("PDF, text and date", "x.pdf", pdf("D:2024", "AB", "x"), pdf("D:2025", "AB", "y"), Different, "content pdf-date"),
         row("PNG, date in a text", "x.png", png.text("date:create", "2024"), png.text("date:create", "2025"), Equivalent, "png-time"),
+        row("PNG, date by an old name", "x.png", png.text("create-date", "2024"), png.text("create-date", "2025"), Equivalent, "png-time"),
         row("PNG, another text", "x.png", png.text("Software", "a"), png.text("Software", "b"), Different, "content"),
         row("Mach-O, identifier", "x", macho(1, b"sig"), macho(2, b"sig"), Equivalent, "macho-uuid"),
         row("Mach-O, longer signature", "x", macho(1, b"sig"), macho(1, b"signature"), Equivalent, "signature"),
         row("Mach-O, identifier and signature", "x", macho(1, b"sig"), macho(2, b"sag"), Equivalent, "macho-uuid signature"),
+        row("Mach-O, not signed", "x", macho_linked(1, Some(b"sig")), macho_linked(1, None), Equivalent, "signature"),
+        row("Mach-O, signed", "x", macho_linked(1, None), macho_linked(1, Some(b"sig")), Equivalent, "signature"),
+        row("Mach-O, not signed, other code", "x", macho_linked(1, Some(b"sig")), macho_linked(2, None), Different, "content signature"),
+        row("Mach-O, not signed, bytes where the command was", "x", macho_linked(1, Some(b"sig")), hidden, Different, "content signature"),
+        row("Mach-O, not signed, a count that is not so", "x", macho_linked(1, Some(b"sig")), miscounted, Different, "content signature"),
         row("JSON, order of keys", "x.json", r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#, Different, "json-key-order"),
         row("JSON, value", "x.json", r#"{"a":1}"#, r#"{"a":2}"#, Different, "content"),
         row("JSON, spelling of a number", "x.json", r#"{"a":1.0}"#, r#"{"a":1.00}"#, Different, "content"),
@@ -244,6 +298,8 @@ fn text_by_pattern() {
         ("embedded-timestamp", "built 2024-01-02", "built 2025-03-04"),
         ("embedded-timestamp", ".TH X 1 \"January 2024\"", ".TH X 1 \"March 2025\""),
         ("embedded-timestamp", "Mon, 01 Jan 2024 10:00:00 +0000", "Tue, 02 Jan 2024 11:00:00 +0000"),
+        ("embedded-timestamp", "Date: Mon, 02 Jan 2024 15:04:05 +0000", "Date: Fri, 05 Feb 2025 15:04:05 +0000"),
+        ("content", "from x@sha256:11111111111111111111111111111111", "from x@sha256:22222222222222222222222222222222"),
         ("build-path", "file /build/foo-1.0/x.c", "file /build/1st/foo-1.0/x.c"),
         ("build-path embedded-timestamp", "2024-01-02 in /build/x", "2025-01-02 in /build/y"),
         ("username", "built by: alice", "built by: bob"),

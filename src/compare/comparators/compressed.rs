@@ -38,7 +38,11 @@ pub(crate) fn content(
     pair: Pair<'_>,
     (format_a, format_b): (Compression, Compression),
 ) -> Result<Outcome, Stop> {
-    let (mut a, mut b) = decode::both(format_a, pair.a, format_b, pair.b, &walk.budget);
+    let (a, b) = decode::both(format_a, pair.a, format_b, pair.b, &walk.budget);
+    streams(walk, pair, a, b)
+}
+
+fn streams(walk: &mut Walk<'_>, pair: Pair<'_>, mut a: Decoded, mut b: Decoded) -> Result<Outcome, Stop> {
     let head_a = take(&mut a).on(Side::Published);
     let head_b = take(&mut b).on(Side::Rebuilt);
     let (head_a, head_b) = match (head_a, head_b) {
@@ -50,7 +54,14 @@ pub(crate) fn content(
         (Err(stop), Ok(_)) | (Ok(_), Err(stop)) => return Err(stop),
     };
     let before = (walk.found(), walk.stops.len());
-    let equal = if looks_like(&head_a) && looks_like(&head_b) {
+    let tars = match (looks_like(&head_a), looks_like(&head_b)) {
+        (true, true) => true,
+        (true, false) => tar::nothing_in_it(&head_b),
+        (false, true) => tar::nothing_in_it(&head_a),
+        // Files of zero bytes are no archives.
+        (false, false) => false,
+    };
+    let equal = if tars {
         tar::streams(
             walk,
             pair.path,
@@ -180,6 +191,24 @@ pub(crate) fn trailing(walk: &mut Walk<'_>, pair: Pair<'_>, outcome: &Outcome) -
         walk.changed.insert(pair.path.to_owned());
     }
     Ok(())
+}
+
+/// An archive that is compressed on one side only. Whatever reads such archives finds out by itself
+/// how they are packed; of other files that cannot be said.
+pub(crate) fn one_sided(
+    walk: &mut Walk<'_>,
+    pair: Pair<'_>,
+    (format_a, format_b): (Option<Compression>, Option<Compression>),
+) -> Result<(), Stop> {
+    let name = |format: Option<Compression>| format.map_or("not compressed", Compression::name);
+    walk.add(Difference::exact(pair.path, Cause::CompressionFormat).values(name(format_a), name(format_b)));
+    let open = |format: Option<Compression>, blob, walk: &Walk<'_>| match format {
+        Some(format) => Decoded::new(format, blob, &walk.budget),
+        None => Decoded::plain(blob),
+    };
+    let (a, b) = (open(format_a, pair.a, walk), open(format_b, pair.b, walk));
+    let outcome = streams(walk, pair, a, b)?;
+    trailing(walk, pair, &outcome)
 }
 
 /// Two sides in different compression formats.

@@ -15,7 +15,7 @@ pub(crate) static SIGNATURE: Format =
 
 /// Attributes of the main section that record how a jar was built, and nothing that a class loader
 /// reads.
-const BUILD_ATTRIBUTES: [&str; 30] = [
+const BUILD_ATTRIBUTES: [&str; 34] = [
     "ant-version",
     "archiver-version",
     "bnd-lastmodified",
@@ -42,7 +42,11 @@ const BUILD_ATTRIBUTES: [&str; 30] = [
     "built-os",
     "created-by",
     "hudson-build-number",
+    "implementation-build",
     "implementation-build-date",
+    "implementation-build-id",
+    "implementation-build-java-vendor",
+    "implementation-build-java-version",
     "os-version",
     "source-date-epoch",
     "tool",

@@ -1,4 +1,4 @@
-//! LZ4 frames (format 1.6.1).
+//! LZ4 frames (format 1.6.1), the legacy ones of kernels and their first file systems too.
 
 use super::super::blob::Blob;
 use super::super::cause::Cause;
@@ -10,14 +10,20 @@ use crate::archive::compression::Compression;
 
 pub(crate) static FORMAT: Format = Format { id: "lz4", recognise, compare };
 
+const FRAME: u32 = 0x184d_2204;
+const LEGACY: u32 = 0x184c_2102;
+
 fn recognise(probe: &Probe<'_>) -> bool {
-    probe.head.starts_with(&[0x04, 0x22, 0x4d, 0x18])
+    [FRAME, LEGACY].iter().any(|magic| probe.head.starts_with(&magic.to_le_bytes()))
 }
 
 fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     let outcome = compressed::content(walk, pair, (Compression::Lz4, Compression::Lz4))?;
     compressed::trailing(walk, pair, &outcome)?;
     let frame = |blob: &Blob| -> Result<String, Stop> {
+        if blob.head(4)? == LEGACY.to_le_bytes() {
+            return Ok(format!("a legacy frame, {} bytes compressed", blob.len()));
+        }
         let head = blob.exact(4, 2)?;
         Ok(format!(
             "flags {}, {} bytes compressed, {} frames",
@@ -45,7 +51,7 @@ pub(crate) fn check_whole(blob: &Blob) -> Result<(), Stop> {
             at += 8 + u64::from(word(at + 4)?);
             continue;
         }
-        if magic != 0x184d_2204 {
+        if magic != FRAME {
             return Ok(());
         }
         let flags = blob.exact(at + 4, 1)?.first().copied().unwrap_or_default();

@@ -117,9 +117,14 @@ pub(crate) fn dispatch(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> 
     {
         return (a.compare)(walk, pair);
     }
+    let archive =
+        |format: Option<&Format>| format.is_some_and(|f| ["tar", "cpio", "image", "gem"].contains(&f.id));
     let compression = |blob: &Blob| -> Result<_, Stop> { Ok(Compression::recognise(&blob.head(6)?)) };
     match (compression(pair.a)?, compression(pair.b)?) {
         (Some(a), Some(b)) if a != b => compressed::formats(walk, pair, (a, b)),
+        (a, b) if a.is_some() != b.is_some() && (archive(format_a) || archive(format_b)) => {
+            compressed::one_sided(walk, pair, (a, b))
+        }
         _ => {
             // One side is empty or cut off within what names its format.
             for (format, blob, side) in [

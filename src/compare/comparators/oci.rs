@@ -107,6 +107,23 @@ impl Descriptor {
         })
     }
 
+    /// The media type without the compression that it names.
+    fn unpacked_kind(&self) -> &str {
+        let endings = ["+gzip", "+zstd", ".gzip", ".zstd"];
+        endings.iter().find_map(|ending| self.kind.strip_suffix(ending)).unwrap_or(&self.kind)
+    }
+
+    /// Whether a layer's media type names the compression that its bytes show.
+    fn names_packing(&self, blob: &Blob) -> bool {
+        let named = match self.kind.strip_prefix(self.unpacked_kind()) {
+            Some("+gzip" | ".gzip") => Some(Compression::Gzip),
+            Some("+zstd" | ".zstd") => Some(Compression::Zstd),
+            _ => None,
+        };
+        self.unpacked_kind().ends_with("tar")
+            && blob.head(6).is_ok_and(|head| Compression::recognise(&head) == named)
+    }
+
     fn name(&self) -> Vec<u8> {
         format!("blobs/{}", self.digest.replacen(':', "/", 1)).into_bytes()
     }
@@ -311,8 +328,23 @@ impl Images<'_, '_, '_> {
             self.walk.stopped(&path, stop, Side::Both);
             return;
         }
-        let (Some(p), Some(q)) = (self.a.get(&x.name()), self.b.get(&y.name())) else { return };
-        let (p, q) = (p.clone(), q.clone());
+        let (found_a, found_b) = (self.a.contains_key(&x.name()), self.b.contains_key(&y.name()));
+        // A layout may leave blobs out, but then the other side's leaves them out too.
+        if !found_a && !found_b {
+            return;
+        }
+        let name_a = if found_a { Some(x.name()) } else { self.stand_in(&x, Side::Published) };
+        let name_b = if found_b { Some(y.name()) } else { self.stand_in(&y, Side::Rebuilt) };
+        let blob = |files: &Files, name: &Option<Vec<u8>>| files.get(name.as_ref()?).cloned();
+        let (p, q) = (blob(self.a, &name_a), blob(self.b, &name_b));
+        let (Some(name_a), Some(name_b), Some(p), Some(q)) = (name_a, name_b, p, q) else {
+            for (descriptor, found, side) in [(&x, found_a, Side::Published), (&y, found_b, Side::Rebuilt)] {
+                if !found {
+                    self.mismatch("no blob has this digest", &descriptor.digest, side);
+                }
+            }
+            return;
+        };
         for (descriptor, blob, side) in [(&x, &p, Side::Published), (&y, &q, Side::Rebuilt)] {
             let right = blob.sha256().is_ok_and(|d| d.to_string() == descriptor.digest)
                 && descriptor.size.is_none_or(|n| n == blob.len());
@@ -321,18 +353,37 @@ impl Images<'_, '_, '_> {
             }
         }
         self.derived = true;
+        // How a layer is packed is compared by its bytes; its media type must say the same.
+        let packing = x.unpacked_kind() == y.unpacked_kind() && x.names_packing(&p) && y.names_packing(&q);
         for value in [one, other] {
             if let Some(object) = value.as_object_mut() {
                 object.insert("digest".to_owned(), Value::Null);
                 object.insert("size".to_owned(), Value::Null);
+                if packing {
+                    object.insert("mediaType".to_owned(), Value::Null);
+                }
             }
         }
         let manifest = |d: &Descriptor| d.kind.contains("manifest") || d.kind.contains("index");
         if manifest(&x) && manifest(&y) {
-            self.document(label.as_bytes(), &x.name(), &y.name());
+            self.document(label.as_bytes(), &name_a, &name_b);
         } else {
-            self.pair(label, &x.name(), &y.name(), &p, &q);
+            self.pair(label, &name_a, &name_b, &p, &q);
         }
+    }
+
+    /// The blob that must be meant by a descriptor whose digest no blob has: the only one of its size that
+    /// nothing refers to so far.
+    fn stand_in(&self, descriptor: &Descriptor, side: Side) -> Option<Vec<u8>> {
+        let (files, handled) = match side {
+            Side::Published => (self.a, &self.handled.0),
+            _ => (self.b, &self.handled.1),
+        };
+        let mut fitting = files.iter().filter(|(name, blob)| {
+            name.starts_with(b"blobs/") && !handled.contains(*name) && Some(blob.len()) == descriptor.size
+        });
+        let (name, _) = fitting.next()?;
+        fitting.next().is_none().then(|| name.clone())
     }
 
     fn pair(&mut self, label: &str, name_a: &[u8], name_b: &[u8], p: &Blob, q: &Blob) {

@@ -11,9 +11,18 @@ use super::stamped::{self, Anatomy, Region, Stamp};
 
 const MAGIC: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 
-/// Keywords under which programs write a date: ImageMagick's three, and the PNG specification's own.
-const DATE_KEYWORDS: [&[u8]; 5] =
-    [b"date:create", b"date:modify", b"date:timestamp", b"Creation Time", b"CreationTime"];
+/// Keywords under which programs write a date: ImageMagick's, old and new, and the PNG specification's
+/// own.
+const DATE_KEYWORDS: [&[u8]; 8] = [
+    b"date:create",
+    b"date:modify",
+    b"date:timestamp",
+    b"create-date",
+    b"modify-date",
+    b"Creation Time",
+    b"CreationTime",
+    b"creation-time",
+];
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> bool {
     probe.head.starts_with(MAGIC) && probe.head.get(12..16) == Some(b"IHDR")

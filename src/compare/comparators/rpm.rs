@@ -191,7 +191,16 @@ fn tags(walk: &mut Walk<'_>, path: &str, a: &Tags, b: &Tags, signature: bool, ch
         if x == y {
             continue;
         }
-        let (cause, derived) = cause(*tag, signature, change);
+        let mut named = cause(*tag, signature, change);
+        if !signature
+            && change.packed
+            && REQUIRES.contains(tag)
+            && requires(a).is_some()
+            && requires(a) == requires(b)
+        {
+            named = (Cause::RpmDigest, true);
+        }
+        let (cause, derived) = named;
         let mut difference = Difference::exact(path, cause).field(name(*tag, signature));
         if let Some((kind, value)) = x {
             difference = difference.left(shown(*kind, value));
@@ -202,6 +211,28 @@ fn tags(walk: &mut Walk<'_>, path: &str, a: &Tags, b: &Tags, signature: bool, ch
         difference.derived = derived;
         walk.add(difference);
     }
+}
+
+/// REQUIREFLAGS, REQUIRENAME, REQUIREVERSION: three lists that go together.
+const REQUIRES: [u32; 3] = [1048, 1049, 1050];
+
+/// What a package requires, without the feature of rpm that unpacks its payload: that follows from the
+/// compressor. `None` where the three lists do not go together.
+fn requires(tags: &Tags) -> Option<Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>> {
+    let [flags, names, versions] = REQUIRES.map(|tag| tags.get(&tag).map(|(_, value)| value.as_slice()));
+    let texts = |value: &[u8]| {
+        let mut list: Vec<Vec<u8>> = value.split(|b| *b == 0).map(<[u8]>::to_vec).collect();
+        list.pop();
+        list
+    };
+    let (names, versions) = (texts(names?), texts(versions?));
+    let flags: Vec<Vec<u8>> = flags?.chunks_exact(4).map(<[u8]>::to_vec).collect();
+    if names.len() != versions.len() || names.len() != flags.len() {
+        return None;
+    }
+    let all =
+        names.into_iter().zip(versions).zip(flags).map(|((name, version), flags)| (name, version, flags));
+    Some(all.filter(|(name, ..)| !name.starts_with(b"rpmlib(PayloadIs")).collect())
 }
 
 /// The cause of a tag, and whether it follows from the rest of the package.

@@ -19,7 +19,12 @@ use crate::limits::compare::CompareLimits;
 pub(crate) static FORMAT: Format = Format { id: "tar", recognise, compare };
 
 fn recognise(probe: &Probe<'_>) -> bool {
-    looks_like(probe.head)
+    looks_like(probe.head) || (probe.name.ends_with(b".tar") && nothing_in_it(probe.head))
+}
+
+/// Whether these are the first bytes of an archive without members: zero blocks alone.
+pub(crate) fn nothing_in_it(head: &[u8]) -> bool {
+    head.len() >= 2 * BLOCK && head.iter().all(|byte| *byte == 0)
 }
 
 fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
@@ -301,6 +306,9 @@ impl Handler<TarEntry> for TarHandler {
                     Difference::exact(path, Cause::TarFormat).values(a.dialect.name(), b.dialect.name()),
                 );
             }
+        } else if unexplained && a.sparse.is_some() && b.sparse.is_some() {
+            // The map may stand in the header, in records, or before the data.
+            walk.add(Difference::exact(path, Cause::TarSparse).note("the map is written in another way"));
         } else if (unexplained && a.stored_bytes == b.stored_bytes) || masked_differ(a, b) {
             walk.add(
                 Difference::exact(path, Cause::TarFormat).note("the same values are written in another way"),
@@ -469,6 +477,8 @@ fn masked_differ(a: &TarEntry, b: &TarEntry) -> bool {
     };
     // The checksum follows from the rest.
     mask(true, 148..156);
+    // The names agree but for the slash at a directory's end.
+    mask(a.kind != b.kind, 0..100);
     mask(a.mode != b.mode, 100..108);
     mask(a.uid != b.uid, 108..116);
     mask(a.gid != b.gid, 116..124);

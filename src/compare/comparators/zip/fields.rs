@@ -72,9 +72,11 @@ fn attributes(walk: &mut Walk<'_>, path: &str, x: &ZipEntry, y: &ZipEntry) {
     // Writers raise the version they claim with the method they use.
     let made_by =
         if x.method == y.method { x.made_by != y.made_by } else { x.made_by >> 8 != y.made_by >> 8 };
+    // Info-ZIP looks for text only while it deflates.
+    let text = if x.method == y.method { 0 } else { 1 };
     if made_by
         || needed
-        || x.internal != y.internal
+        || (x.internal ^ y.internal) & !text != 0
         || (x.external ^ y.external) & 0xffff != 0
         || (kind_only || (mode_a != mode_b && !(unix(x) && unix(y)) && mode_a & 0o7777 == mode_b & 0o7777))
     {
