@@ -16,6 +16,7 @@ mod compare_formats;
 mod compare_hostile;
 mod compare_mutations;
 mod compare_packages;
+mod compare_programs;
 mod compare_stamped;
 mod controls;
 #[rustfmt::skip]
