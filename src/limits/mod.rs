@@ -10,6 +10,7 @@ pub mod debian;
 pub mod deployment;
 pub mod evaluate;
 pub mod fetch;
+pub mod git;
 pub mod go;
 pub mod observe;
 pub mod policy;

@@ -1,6 +1,7 @@
 //! Obtains authenticated source.
 
 pub mod debian;
+pub mod git;
 pub mod go;
 pub mod npm;
 pub mod pypi;

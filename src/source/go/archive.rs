@@ -171,6 +171,36 @@ impl ModuleZip {
         Ok(Some(bytes))
     }
 
+    /// Decodes every file, in the zip's order, into a value of its own.
+    pub(crate) fn fold<T>(
+        &self,
+        begin: impl Fn() -> T,
+        feed: impl Fn(&mut T, &[u8]),
+        mut end: impl FnMut(&str, T),
+    ) -> Result<(), GoSourceError> {
+        for (name, entry) in &self.members {
+            let mut value = begin();
+            self.decode(name, entry, |part| {
+                feed(&mut value, part);
+                Ok(())
+            })?;
+            end(name, value);
+        }
+        Ok(())
+    }
+
+    /// The module that a zip says it is, by the folder of its first file; none for another kind of zip.
+    pub(crate) fn module_in(path: &Path, limits: &GoLimits) -> Result<Option<ModuleVersion>, ArchiveError> {
+        let failed = |source| ArchiveError::Read { format: "zip", source };
+        let file = File::open(path).map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len();
+        let read = zip::read(&ZipFile { file, len }, &limits.archive())?;
+        let Some(first) = read.entries.first() else { return Ok(None) };
+        let name = String::from_utf8_lossy(&first.name);
+        let Some((path, rest)) = name.split_once('@') else { return Ok(None) };
+        Ok(rest.split_once('/').and_then(|(version, _)| ModuleVersion::new(path, version)))
+    }
+
     fn wrong(&self, detail: String) -> GoSourceError {
         GoSourceError::Zip { module: self.module.to_string(), detail }
     }
