@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checked;
 use super::classify::{Class, artifact_outcome, outcome};
 use super::model::{
     ArtifactPair, BuildResult, Evidence, FileState, Gap, Index, IndexKind, Outcome, Source, SourceSignature,
@@ -54,6 +55,7 @@ impl Judgement {
         let mut verdict = outcome.verdict();
         verdict = verdict.min(judge_source(&evidence.source, words, &mut blocks));
         verdict = verdict.min(judge_indexes(&evidence.indexes, words, &mut blocks));
+        verdict = verdict.min(checked::judge(&evidence.checks, &mut blocks));
         judge_environment(evidence, words, &mut blocks);
         judge_build(evidence, outcome, &mut blocks);
         if !matches!(outcome, Outcome::SourceUnavailable | Outcome::EnvironmentUnavailable) {
@@ -354,6 +356,10 @@ fn why(evidence: &Evidence, outcome: Outcome, verdict: Verdict, blocks: &[Blocke
             if total == 1 { "the artifact".to_owned() } else { format!("all {total} artifacts") },
             if total == 1 { "is" } else { "are" },
         ),
+        Outcome::Identical if verdict == Verdict::Fail => format!(
+            "the bytes are identical, and there is evidence against the release: {}",
+            listed(blocks.iter().map(|b| b.code.as_str())),
+        ),
         Outcome::Identical => format!(
             "the bytes are identical, but not everything that a pass needs was established: {}",
             listed(blocks.iter().map(|b| b.code.as_str())),
@@ -439,6 +445,7 @@ fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
 /// What was not established, in sentences that hold for this evidence.
 fn gaps(evidence: &Evidence, outcome: Outcome) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = evidence.not_looked.clone();
+    gaps.extend(checked::gaps(&evidence.checks));
     let mut gap = |code: &str, text: String| gaps.push(Gap { code: code.to_owned(), text });
     if let SourceSignature::NotRelied { reason } = &evidence.source.signature {
         gap("source-signature-not-relied", format!("who signed the source description: {reason}"));

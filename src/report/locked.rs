@@ -96,6 +96,7 @@ impl Evidence {
             artifacts: published.iter().filter_map(ArtifactPair::announced).collect(),
             unpublished: Vec::new(),
             containers: Vec::new(),
+            checks: Vec::new(),
             observations: Vec::new(),
             not_looked: published
                 .iter()

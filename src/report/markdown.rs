@@ -77,6 +77,21 @@ fn render_component(out: &mut String, component: &Component, limits: &ReportLimi
         }
         out.push('\n');
     }
+    if !evidence.checks.is_empty() {
+        out.push_str("### Checks of the release\n\n| check | on | finding | expected | found |\n| --- | --- | --- | --- | --- |\n");
+        for check in evidence.checks.iter().take(limits.inputs_max) {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} |",
+                code(&check.code, 200),
+                plain(&check.subject, chars_max),
+                check.finding,
+                plain(&check.expected, chars_max),
+                plain(&check.found, chars_max)
+            );
+        }
+        out.push('\n');
+    }
     if let Some(found) = component.findings() {
         render_findings(out, found, limits);
     }

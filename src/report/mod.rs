@@ -8,6 +8,7 @@
 //!
 //! What a match does *not* prove is [`LIMITS`], part of every report for people.
 
+mod checked;
 mod classify;
 pub mod controls;
 mod error;
@@ -29,6 +30,7 @@ mod tests;
 pub mod text;
 mod words;
 
+pub use checked::Checked;
 pub use classify::{Class, artifact_outcome, outcome};
 pub use error::ReportError;
 pub use file::{Component, Report, SCHEMA_ID, Tool};

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::checked::Checked;
 use crate::artifact::{Artifact, ArtifactName};
 use crate::compare::{Comparison, Difference, Pass, Stopped};
 use crate::digest::{Algorithm, Digest, DigestSet};
@@ -38,6 +39,9 @@ pub struct Evidence {
     /// Published archives whose members are among the artifacts, and what differs in their own headers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<Container>,
+    /// Checks beside the bytes, each by its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Checked>,
     /// Values read from the artifact under test and replayed: assumed, not proved.
     pub observations: Vec<Observation>,
     /// Stages that could not look, each in one sentence. Anything here forbids a pass.
@@ -449,6 +453,8 @@ impl Evidence {
         self.artifacts.sort_by(|a, b| (&a.name, &a.member).cmp(&(&b.name, &b.member)));
         self.unpublished.sort();
         self.containers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.checks.sort();
+        self.checks.dedup();
         self.observations
             .sort_by(|a, b| (&a.name, &a.value, &a.read_from).cmp(&(&b.name, &b.value, &b.read_from)));
         self.not_looked.sort();

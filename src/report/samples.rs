@@ -148,6 +148,7 @@ pub(crate) fn base(component: &str, version: &str, suite: &str, packages: usize)
         artifacts: Vec::new(),
         unpublished: Vec::new(),
         containers: Vec::new(),
+        checks: Vec::new(),
         observations: Vec::new(),
         not_looked: Vec::new(),
         again: vec![

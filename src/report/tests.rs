@@ -25,6 +25,38 @@ fn each_sample_has_its_word_and_only_identical_passes() {
     assert_eq!(Report::new(Vec::new()).verdict(), Verdict::Inconclusive);
 }
 
+#[test]
+fn a_check_counts_as_its_finding_does_and_every_renderer_shows_it() {
+    use crate::verify::Finding;
+    let with = |finding, next: &str| {
+        let mut evidence = samples::identical();
+        let check = Checked::new("source-drift", "<u>`x`|y", finding).expected("the same").found("other");
+        evidence.checks = vec![check.next(next)];
+        Component::judge(evidence)
+    };
+    for (finding, next, verdict, blocks, told) in [
+        (Finding::Established, "", Verdict::Pass, false, false),
+        (Finding::Noted, "", Verdict::Pass, false, false),
+        (Finding::Noted, "look", Verdict::Pass, false, true),
+        (Finding::Absent, "look", Verdict::Inconclusive, true, false),
+        (Finding::Refuted, "look", Verdict::Fail, true, false),
+    ] {
+        let component = with(finding, next);
+        let judgement = component.judgement().clone();
+        assert_eq!((component.verdict(), component.outcome()), (verdict, Outcome::Identical), "{finding}");
+        assert_eq!(judgement.blocks.iter().any(|b| b.code == "source-drift"), blocks, "{finding}");
+        assert_eq!(judgement.not_established.iter().any(|g| g.code == "source-drift"), told, "{finding}");
+        let report = Report::new(vec![component]);
+        assert_eq!(Report::from_json(report.to_json().as_bytes(), &LIMITS).unwrap(), report);
+        let style = text::TextStyle { color: false, short_digests: false };
+        assert!(text::render(&report, style, &LIMITS).contains(finding.word()));
+        let markdown = markdown::render(&report, &LIMITS);
+        assert!(markdown.contains("| `source-drift` |") && !markdown.contains("<u>"), "{markdown}");
+        let page = html::render(&report.components()[0], report.tool(), &LIMITS);
+        assert!(page.contains("&lt;u&gt;") && !page.contains("<u>"), "{finding}");
+    }
+}
+
 type Change = fn(&mut Evidence);
 
 #[test]

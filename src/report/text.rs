@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::checked::Checked;
 use super::classify::{Class, artifact_outcome};
 use super::controls::Controls;
 use super::file::{Component, Report};
@@ -28,6 +29,8 @@ pub struct TextStyle {
 const DIFFERENCES_TOLD: usize = 12;
 /// Lines of a failed build's log.
 const LOG_LINES_TOLD: usize = 15;
+/// Checks beside the bytes, told one by one.
+const CHECKS_TOLD: usize = 24;
 /// Causes that block, told one by one.
 const BLOCKS_TOLD: usize = 12;
 
@@ -150,6 +153,7 @@ impl Painter {
             self.side(out, "published", &archive.published);
             self.differences(out, &archive.differences);
         }
+        self.checks(out, &evidence.checks);
         if let Some(found) = component.findings() {
             self.findings(out, found);
         }
@@ -202,6 +206,19 @@ impl Painter {
             let _ = writeln!(out, "\nfindings, whatever the rebuild says: {counts}: {word}");
         }
         let _ = writeln!(out, "\n{}", self.text(&judgement.why));
+    }
+
+    fn checks(&self, out: &mut String, checks: &[Checked]) {
+        if !checks.is_empty() {
+            out.push_str("\nchecks of the release\n");
+        }
+        for check in checks.iter().take(CHECKS_TOLD) {
+            let word = check.finding.word();
+            let pad = " ".repeat(13_usize.saturating_sub(word.len()));
+            let word = check.finding.verdict().map_or(word.to_owned(), |verdict| self.paint(word, verdict));
+            let _ = writeln!(out, "  {word}{pad}{}  {}", check.code, line(&check.sentence(), 240));
+        }
+        rest(out, checks.len(), CHECKS_TOLD, "more checks");
     }
 
     fn findings(&self, out: &mut String, found: &Findings) {

@@ -112,6 +112,7 @@ pub fn render(component: &Component, tool: &Tool, limits: &ReportLimits) -> Stri
         controls::section(&mut page, held, limits);
     }
     artifacts::section(&mut page, component, limits);
+    checks(&mut page, component, limits);
     not_proved(&mut page, component);
     observations(&mut page, component, limits);
     inputs::source(&mut page, evidence, limits);
@@ -200,6 +201,7 @@ fn contents(page: &mut Html, component: &Component) {
         "findings",
         "controls",
         "<li><a href=\"#artifacts\">Artifacts</a></li>\n",
+        "checks",
         "<li><a href=\"#not-proved\">Not established</a></li>\n",
         "<li><a href=\"#observations\">Assumed</a></li>\n",
         "<li><a href=\"#source\">Source</a></li>\n",
@@ -212,6 +214,8 @@ fn contents(page: &mut Html, component: &Component) {
             "findings" => "<li><a href=\"#findings\">Audit findings</a></li>\n",
             "controls" if component.controls().is_none() => "",
             "controls" => "<li><a href=\"#controls\">Security model</a></li>\n",
+            "checks" if component.evidence().checks.is_empty() => "",
+            "checks" => "<li><a href=\"#checks\">Checks</a></li>\n",
             link => link,
         });
     }
@@ -247,6 +251,32 @@ fn value(page: &mut Html, text: &str, other: &str) {
         Ok(digest) => page.digest(&digest, other.parse().ok().as_ref()),
         Err(_) => page.prose(text),
     };
+}
+
+/// Checks beside the bytes, one card each.
+fn checks(page: &mut Html, component: &Component, limits: &ReportLimits) {
+    let checks = &component.evidence().checks;
+    if checks.is_empty() {
+        return;
+    }
+    page.raw("<section id=\"checks\" aria-labelledby=\"h-checks\">\n<h2 id=\"h-checks\">Checks of the release</h2>\n");
+    for check in checks.iter().take(limits.inputs_max) {
+        page.within("<article class=\"card\">\n<div class=\"cardhead\"><h3>", &check.subject, "</h3>");
+        match check.finding.verdict() {
+            Some(verdict) => page.badge(check.finding.word(), verdict),
+            None => page.within("<span class=\"soft\">", check.finding.word(), "</span>"),
+        };
+        page.within("<code class=\"soft\">", &check.code, "</code></div>\n<dl>");
+        for (what, text) in
+            [("expected", &check.expected), ("found", &check.found), ("next step", &check.next)]
+        {
+            if !text.is_empty() {
+                page.raw("<dt>").raw(what).raw("</dt><dd>").prose(text).raw("</dd>");
+            }
+        }
+        page.raw("</dl>\n</article>\n");
+    }
+    page.raw("</section>\n");
 }
 
 fn not_proved(page: &mut Html, component: &Component) {
