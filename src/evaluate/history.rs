@@ -3,6 +3,9 @@
 //! It holds answers, never standings: those are derived from it by the register as it is today. An answer
 //! is kept with its question's digest, so that a changed check is not taken for an answered one.
 //!
+//! Beside looks it holds what audits saw of things that never change once they are published: digests of
+//! sources and released files, the objects that tags name. One that changed all the same was replaced.
+//!
 //! Each look is one transaction with full synchronisation: after a crash it is there whole, or not at
 //! all. Several processes may use the file at once.
 
@@ -11,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use miette::Diagnostic;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 use super::evidence::Answer;
 use crate::limits::evaluate::{ANSWER_BYTES_MAX, LOOKS_MAX};
@@ -19,7 +22,7 @@ use crate::limits::evaluate::{ANSWER_BYTES_MAX, LOOKS_MAX};
 /// `rprv`, in the header of the file.
 const APPLICATION: i32 = 0x7270_7276;
 /// The layout of the tables.
-const LAYOUT: i32 = 1;
+const LAYOUT: i32 = 2;
 /// How long to wait for another process.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -41,6 +44,19 @@ create table answer (
     answer text not null,
     primary key (look, evidence)
 ) strict, without rowid;
+";
+
+/// What the second layout added.
+const SIGHTS: &str = "
+create table sight (
+    id integer primary key,
+    purl text not null,
+    kind text not null,
+    name text not null,
+    value text not null,
+    as_of text not null
+) strict;
+create index sight_name on sight (purl, kind, name, id);
 ";
 
 /// Why the history could not be used.
@@ -101,6 +117,34 @@ pub struct Look {
     pub tool: String,
 }
 
+/// Something that never changes once it was published, as an audit saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight<'a> {
+    /// What it is, in one word.
+    pub kind: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its digest, or the objects that it names.
+    pub value: &'a str,
+}
+
+/// Something that changed all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// What it is, in one word.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What it was.
+    pub before: String,
+    /// When it was last seen so, RFC 3339.
+    pub before_at: String,
+    /// What it is now.
+    pub now: String,
+    /// Whether the look before this one still saw the other.
+    pub fresh: bool,
+}
+
 /// The file.
 pub struct History {
     connection: Connection,
@@ -133,10 +177,13 @@ impl History {
         match (application, layout, tables) {
             (0, 0, 0) => transaction
                 .execute_batch(&format!(
-                    "{TABLES} pragma application_id = {APPLICATION}; pragma user_version = {LAYOUT};"
+                    "{TABLES} {SIGHTS} pragma application_id = {APPLICATION}; pragma user_version = {LAYOUT};"
                 ))
                 .map_err(failed)?,
             (APPLICATION, LAYOUT, _) => {}
+            (APPLICATION, 1, _) => transaction
+                .execute_batch(&format!("{SIGHTS} pragma user_version = {LAYOUT};"))
+                .map_err(failed)?,
             (APPLICATION, found, _) => return Err(HistoryError::Newer { path: path.to_path_buf(), found }),
             _ => return Err(HistoryError::Foreign { path: path.to_path_buf() }),
         }
@@ -176,6 +223,61 @@ impl History {
         }
         transaction.commit().map_err(failed)?;
         Ok(id)
+    }
+
+    /// Enters what an audit saw of a release's things, and gives those that earlier audits saw otherwise.
+    /// Only a value that is not the last one's is entered.
+    pub fn sight(
+        &mut self,
+        purl: &str,
+        as_of: &str,
+        seen: &[Sight<'_>],
+    ) -> Result<Vec<Replaced>, HistoryError> {
+        let path = self.path.clone();
+        let failed = |source| HistoryError::Database { path: path.clone(), source };
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let mut replaced = Vec::new();
+        for Sight { kind, name, value } in seen {
+            let last: Option<String> = transaction
+                .query_row(
+                    "select value from sight where purl = ? and kind = ? and name = ? order by id desc limit 1",
+                    params![purl, kind, name],
+                    |row| row.get(0),
+                )
+                .optional()
+                .map_err(failed)?;
+            let other: Option<(String, String)> = transaction
+                .query_row(
+                    "select value, as_of from sight where purl = ? and kind = ? and name = ? and value <> ?
+                     order by id desc limit 1",
+                    params![purl, kind, name, value],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()
+                .map_err(failed)?;
+            let fresh = last.as_deref().is_some_and(|last| last != *value);
+            if last.as_deref() != Some(*value) {
+                transaction
+                    .execute(
+                        "insert into sight (purl, kind, name, value, as_of) values (?, ?, ?, ?, ?)",
+                        params![purl, kind, name, value, as_of],
+                    )
+                    .map_err(failed)?;
+            }
+            if let Some((before, before_at)) = other {
+                replaced.push(Replaced {
+                    kind: (*kind).to_owned(),
+                    name: (*name).to_owned(),
+                    before,
+                    before_at,
+                    now: (*value).to_owned(),
+                    fresh,
+                });
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(replaced)
     }
 
     /// The last look at each release of a component, in order of entry.

@@ -126,3 +126,44 @@ fn what_cannot_be_read_counts_as_not_seen() {
         assert_eq!(history.answers(id, &same).unwrap(), [], "{text:?}");
     }
 }
+
+fn sight<'a>(kind: &'a str, name: &'a str, value: &'a str) -> Sight<'a> {
+    Sight { kind, name, value }
+}
+
+#[test]
+fn what_changed_since_is_told_once_as_fresh_and_then_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = History::open(&folder.path().join("history.sqlite")).unwrap();
+    let mut see = |purl: &str, as_of: &str, value: &str| {
+        let seen = [sight("tag", "o/n v1", value), sight("source", "x.zip", "same")];
+        let found = history.sight(purl, as_of, &seen).unwrap();
+        found.into_iter().map(|r| (r.name, r.before, r.before_at, r.now, r.fresh)).collect::<Vec<_>>()
+    };
+    let told = |before: &str, at: &str, now: &str, fresh| {
+        vec![("o/n v1".to_owned(), before.to_owned(), at.to_owned(), now.to_owned(), fresh)]
+    };
+    assert_eq!(see("pkg:a", "1", "one"), []);
+    assert_eq!(see("pkg:a", "2", "one"), []);
+    assert_eq!(see("pkg:b", "2", "two"), [], "another release has its own");
+    assert_eq!(see("pkg:a", "3", "two"), told("one", "1", "two", true));
+    assert_eq!(see("pkg:a", "4", "two"), told("one", "1", "two", false));
+    assert_eq!(see("pkg:a", "5", "one"), told("two", "3", "one", true));
+}
+
+#[test]
+fn the_first_layout_gets_what_the_second_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.sqlite");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(&format!("{TABLES} pragma application_id = {APPLICATION}; pragma user_version = 1;"))
+        .unwrap();
+    drop(old);
+    let mut history = History::open(&path).unwrap();
+    let id = history.enter(&look("1.0"), &[]).unwrap();
+    assert_eq!(history.sight("pkg:a", "1", &[sight("tag", "t", "v")]).unwrap(), []);
+    drop(history);
+    let mut again = History::open(&path).unwrap();
+    assert_eq!(again.looks("tiny").unwrap().first().unwrap().id, id);
+    assert_eq!(again.sight("pkg:a", "2", &[sight("tag", "t", "w")]).unwrap().len(), 1);
+}
