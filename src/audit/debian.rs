@@ -84,6 +84,9 @@ pub(super) fn run(
 
 impl Flow<'_> {
     fn run(&self, subject: &Subject<'_>, lock: &Lock, depth: Depth) -> Result<Audited, AuditError> {
+        if depth == Depth::Source {
+            return self.without_build(subject, lock);
+        }
         let options = self.ground.options;
         let mut evidence = Evidence::from_lock(subject.release.clone(), lock, subject.lock_digest.clone());
         evidence.again.clone_from(&subject.again);
@@ -92,7 +95,7 @@ impl Flow<'_> {
         let Some(authentic) = self.source(&lock.source, &mut audited.evidence)? else { return Ok(audited) };
         let published = match depth {
             Depth::Comparison => self.published(lock, &mut audited)?,
-            Depth::Build => Some(Vec::new()),
+            Depth::Build | Depth::Source => Some(Vec::new()),
         };
         let Some(published) = published else { return Ok(audited) };
         let Some(packages) = self.packages(lock, &mut audited)? else { return Ok(audited) };

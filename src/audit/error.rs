@@ -15,9 +15,11 @@ use crate::fetch::FetchError;
 use crate::probe::ProbeError;
 use crate::rebuild::RebuildError;
 use crate::source::debian::DebianError;
+use crate::source::git::GitSourceError;
 use crate::source::go::GoSourceError;
 use crate::source::npm::NpmError;
 use crate::source::pypi::PypiError;
+use crate::store::StoreError;
 
 /// Why an audit could not look. What it saw, however bad, is a result.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -72,6 +74,14 @@ pub enum AuditError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     GoSource(#[from] GoSourceError),
+    /// A source could not be held against a clone.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    GitSource(#[from] GitSourceError),
+    /// The store could not be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
     /// A Go environment could not be obtained.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -88,14 +98,15 @@ pub enum AuditError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Archive(#[from] ArchiveError),
-    /// Something that is only done for Debian's releases.
-    #[error("`{purl}` cannot be {what}: that is done for releases in Debian's archive only")]
-    #[diagnostic(code(audit::channel), help("audit it without, or name a Debian release of the component"))]
-    Channel {
+    /// A release of which only what it needs to run is locked.
+    #[error("`{purl}` cannot be rebuilt: only what it needs to run is locked")]
+    #[diagnostic(
+        code(audit::not_locked),
+        help("lock its build environment with `reprove lock`, or audit it with `--no-build`")
+    )]
+    NotLocked {
         /// The release.
         purl: String,
-        /// What was asked for.
-        what: &'static str,
     },
     /// The work folder cannot be used.
     #[error("cannot use the work folder `{}`", path.display())]

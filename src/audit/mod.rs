@@ -15,6 +15,7 @@ mod evidence;
 mod examine;
 pub mod go;
 pub mod pypi;
+mod tagged;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -24,9 +25,11 @@ use jiff::Timestamp;
 
 use crate::artifact::{Published, Rebuilt};
 use crate::compare::{self, CompareOptions};
+use crate::component::TaggedSource;
 use crate::digest::Digest;
 use crate::environment::lock::Lock;
 use crate::environment::python::PythonLock;
+use crate::evaluate::repository::Repositories;
 use crate::event::{Event, Observer, Stage};
 use crate::fetch::Fetcher;
 use crate::limits::rebuild::RebuildLimits;
@@ -34,14 +37,15 @@ use crate::limits::root_fs::RootFsLimits;
 use crate::rebuild::{Rebuild, Stability};
 use crate::report::Outcome;
 use crate::report::artifact_outcome;
-use crate::report::{ArtifactPair, Bytes, Evidence, Gap, Release};
+use crate::report::{ArtifactPair, Bytes, Evidence, FileState, Gap, Release};
 use crate::source::debian::LockedSource;
 use crate::source::pypi::Index;
 use crate::store::Store;
+use crate::verify::signed::Keys;
 pub use debian::Archives;
 pub use error::AuditError;
 pub use examine::{Examination, Examined, Question};
-pub use go::{GoSubject, GoWorld};
+pub use go::{Announcement, GoSubject, GoWorld};
 
 /// When to build a second time under varied circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +101,30 @@ pub struct Auditor<'a> {
     pub go: GoWorld<'a>,
     /// The Python package index, where one is known.
     pub index: Option<&'a Index>,
+    /// Clones of the projects' repositories.
+    pub clones: Clones<'a>,
+}
+
+/// Clones that the user gives, and whose signatures in them count.
+#[derive(Clone, Copy)]
+pub struct Clones<'a> {
+    /// Where they lie.
+    pub repositories: &'a Repositories,
+    /// Keys that may have signed tags.
+    pub keys: &'a Keys<'a>,
+    /// Whether a signature by one of them is demanded.
+    pub demanded: bool,
+}
+
+/// Something that never changes once it was published, as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// What it is: `published`, `announced`, `source` or `tag`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its digest, or the objects that it names.
+    pub value: String,
 }
 
 /// The lock of a release, by channel.
@@ -124,6 +152,8 @@ pub struct Subject<'a> {
     pub lock_digest: Digest,
     /// Exact commands with which anybody can do it again.
     pub again: Vec<String>,
+    /// The tag that it is said to be made from, where that is known.
+    pub source: Option<TaggedSource>,
 }
 
 /// An audit's yield.
@@ -143,6 +173,8 @@ pub struct Audited {
     pub listed_source: Option<LockedSource>,
     /// Whether the lock names something that is no longer listed or offered: a new lock may help.
     pub stale: bool,
+    /// What never changes once it was published, to be held against what other audits saw.
+    pub seen: Vec<Seen>,
 }
 
 /// How far to go.
@@ -152,6 +184,8 @@ enum Depth {
     Comparison,
     /// Build only: what was published is not even fetched.
     Build,
+    /// Build nothing: what is said of source and release is checked.
+    Source,
 }
 
 impl Auditor<'_> {
@@ -181,16 +215,7 @@ impl Auditor<'_> {
     ///
     /// As [`Auditor::audit`].
     pub fn without_build(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
-        match subject.lock {
-            Locked::Debian(lock) => {
-                debian::Flow { ground: &self.ground, archives: &self.debian }.without_build(subject, lock)
-            }
-            Locked::Installed(own) => {
-                debian::Flow { ground: &self.ground, archives: &self.debian }.without_lock(subject, own)
-            }
-            Locked::Go(_) => Err(not_for_channel(subject, "asked without a build")),
-            Locked::Pypi(lock) => self.wheel(lock)?.without_build(subject),
-        }
+        self.run(subject, Depth::Source)
     }
 
     /// Asks a release that was audited what registers and controls want to know of it.
@@ -218,24 +243,34 @@ impl Auditor<'_> {
                 audited,
                 examination,
             ),
-            Locked::Go(_) => Err(not_for_channel(subject, "examined")),
+            Locked::Go(own) => {
+                go::examine(&self.ground, &self.go, self.clones, subject, own, audited, examination)
+            }
             Locked::Pypi(lock) => self.wheel(lock)?.examine(subject, audited, examination),
         }
     }
 
     fn wheel<'a>(&'a self, lock: &'a PythonLock) -> Result<pypi::Flow<'a>, AuditError> {
-        pypi::Flow::new(&self.ground, &self.debian, self.index, lock)
+        pypi::Flow::new(&self.ground, &self.debian, self.index, self.clones, lock)
     }
 
     fn run(&self, subject: &Subject<'_>, depth: Depth) -> Result<Audited, AuditError> {
-        match subject.lock {
+        let mut audited = match subject.lock {
             Locked::Debian(lock) => debian::run(&self.ground, &self.debian, subject, lock, depth),
-            Locked::Installed(_) => {
-                Err(not_for_channel(subject, "rebuilt from a lock of what it needs to run"))
+            Locked::Installed(own) => {
+                let flow = debian::Flow { ground: &self.ground, archives: &self.debian };
+                match depth {
+                    Depth::Source => flow.without_lock(subject, own),
+                    Depth::Comparison | Depth::Build => {
+                        Err(AuditError::NotLocked { purl: subject.release.purl.clone() })
+                    }
+                }
             }
-            Locked::Go(own) => go::run(&self.ground, &self.go, subject, own, depth),
+            Locked::Go(own) => go::run(&self.ground, &self.go, self.clones, subject, own, depth),
             Locked::Pypi(lock) => self.wheel(lock)?.run(subject, depth),
-        }
+        }?;
+        audited.see();
+        Ok(audited)
     }
 }
 
@@ -250,7 +285,25 @@ impl Audited {
             rebuild: None,
             listed_source: None,
             stale: false,
+            seen: Vec::new(),
         }
+    }
+
+    /// Enters what its evidence says of what never changes: source files, and whole published files that an
+    /// index announces.
+    fn see(&mut self) {
+        let seen = |kind, name: String, value: String| Seen { kind, name, value };
+        let sources = self.evidence.source.files.iter().filter(|f| f.state == FileState::Checked);
+        self.seen.extend(sources.map(|f| seen("source", f.name.clone(), f.digest.to_string())));
+        // What a caller gave was published only if a list says so; that flow enters it itself.
+        if !self.evidence.indexes.is_empty() && self.evidence.containers.is_empty() {
+            let whole = self.evidence.artifacts.iter().filter(|p| p.member.is_none());
+            let whole = whole.filter(|p| p.published.len_bytes > 0);
+            self.seen
+                .extend(whole.map(|p| seen("published", p.name.to_string(), p.published.digest.to_string())));
+        }
+        self.seen.sort();
+        self.seen.dedup();
     }
 
     /// Enters the first build.
@@ -329,10 +382,6 @@ fn repeated(evidence: &mut Evidence, first: &Rebuild, second: &Rebuild, stabilit
             .find(|kept| kept.name == pair.name)
             .and_then(|kept| Bytes::from_digests(&kept.digests, kept.len_bytes));
     }
-}
-
-fn not_for_channel(subject: &Subject<'_>, what: &'static str) -> AuditError {
-    AuditError::Channel { purl: subject.release.purl.clone(), what }
 }
 
 fn make_folder(folder: &Path) -> Result<(), AuditError> {

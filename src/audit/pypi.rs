@@ -7,7 +7,10 @@ mod examine;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Archives, AuditError, Audited, Depth, Ground, Repeat, Subject, evidence, repeated, shortened};
+use super::tagged::look;
+use super::{
+    Archives, AuditError, Audited, Clones, Depth, Ground, Repeat, Subject, evidence, repeated, shortened,
+};
 use crate::artifact::{Artifact, ArtifactName, Published};
 use crate::digest::Digest;
 use crate::environment::debian::{acquire_packages, confirm_packages};
@@ -22,6 +25,7 @@ use crate::report::{
     Package, Rebuild as Rebuilding, Signer, Source, SourceFile, SourceSignature,
 };
 use crate::source::debian::Offered as DebianOffered;
+use crate::source::git::Packaged;
 use crate::source::pypi::{self, Attested, Listing, LockedDistribution, Offered, attested};
 use crate::store::Object;
 use crate::verdict::Verdict;
@@ -34,6 +38,7 @@ pub(super) struct Flow<'a> {
     ground: &'a Ground<'a>,
     archives: &'a Archives<'a>,
     access: pypi::Access<'a>,
+    clones: Clones<'a>,
     lock: &'a PythonLock,
 }
 
@@ -42,6 +47,7 @@ impl<'a> Flow<'a> {
         ground: &'a Ground<'a>,
         archives: &'a Archives<'a>,
         index: Option<&'a pypi::Index>,
+        clones: Clones<'a>,
         lock: &'a PythonLock,
     ) -> Result<Self, AuditError> {
         let index = index.ok_or_else(|| AuditError::NoIndex { purl: lock.purl.clone() })?;
@@ -52,19 +58,22 @@ impl<'a> Flow<'a> {
             observer: ground.observer,
             limits: PypiLimits::DEFAULT,
         };
-        Ok(Self { ground, archives, access, lock })
+        Ok(Self { ground, archives, access, clones, lock })
     }
 }
 
 impl Flow<'_> {
     pub(super) fn run(&self, subject: &Subject<'_>, depth: Depth) -> Result<Audited, AuditError> {
+        if depth == Depth::Source {
+            return self.without_build(subject);
+        }
         let lock = self.lock;
         let mut audited = Audited::begin(self.begin(subject)?);
         let listing = self.confirm(&mut audited)?;
-        let Some(source) = self.source(listing.as_ref(), &mut audited)? else { return Ok(audited) };
+        let Some(source) = self.source(subject, listing.as_ref(), &mut audited)? else { return Ok(audited) };
         let published = match depth {
             Depth::Comparison => self.published(&mut audited)?,
-            Depth::Build => Some(Vec::new()),
+            Depth::Build | Depth::Source => Some(Vec::new()),
         };
         let Some(published) = published else { return Ok(audited) };
         let Some((packages, requirements)) = self.environment(&mut audited)? else { return Ok(audited) };
@@ -92,7 +101,7 @@ impl Flow<'_> {
                 self.ground.compare(&mut audited.evidence, &published, &rebuilt)?;
                 self.ground.wants_second(&audited.evidence)
             }
-            Depth::Build => self.ground.options.repeat == Repeat::Always,
+            Depth::Build | Depth::Source => self.ground.options.repeat == Repeat::Always,
         };
         if again {
             self.repeat(&request(&second_dir), &first, &mut audited.evidence)?;
@@ -101,12 +110,12 @@ impl Flow<'_> {
     }
 
     /// Confirms the lock and obtains the source, and builds nothing.
-    pub(super) fn without_build(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
+    fn without_build(&self, subject: &Subject<'_>) -> Result<Audited, AuditError> {
         let mut audited = Audited::begin(self.begin(subject)?);
         audited.evidence.rebuild.result =
             BuildResult::NotAttempted { reason: "it was asked not to build".to_owned() };
         let listing = self.confirm(&mut audited)?;
-        self.source(listing.as_ref(), &mut audited)?;
+        self.source(subject, listing.as_ref(), &mut audited)?;
         Ok(audited)
     }
 
@@ -198,6 +207,7 @@ impl Flow<'_> {
             }],
             unpublished: Vec::new(),
             containers: Vec::new(),
+            checks: Vec::new(),
             observations: lock.observations.clone(),
             not_looked,
             again: subject.again.clone(),
@@ -277,7 +287,13 @@ impl Flow<'_> {
         }
     }
 
-    fn source(&self, listing: Option<&Listing>, audited: &mut Audited) -> Result<Option<Object>, AuditError> {
+    /// The source distribution, checked by its digest and held against the tag that it is made from.
+    fn source(
+        &self,
+        subject: &Subject<'_>,
+        listing: Option<&Listing>,
+        audited: &mut Audited,
+    ) -> Result<Option<Object>, AuditError> {
         let sdist = &self.lock.sdist;
         let object = self.fetch(std::slice::from_ref(sdist), Stage::Source)?;
         let evidence = &mut audited.evidence;
@@ -287,7 +303,21 @@ impl Flow<'_> {
         }
         evidence.source.signature = self.signature(listing)?;
         audited.stale |= object.is_err();
-        Ok(object.ok().and_then(|objects| objects.into_iter().next()))
+        let object = object.ok().and_then(|objects| objects.into_iter().next());
+        if let Some(source) = &subject.source {
+            let mut looked = look(&self.clones, source, None, self.ground.as_of);
+            if let Some(object) = object.as_ref().filter(|_| looked.tree.is_some()) {
+                looked.drift(&Packaged::read(&sdist.file, &object.path)?, &sdist.file, source);
+            }
+            audited.evidence.checks.append(&mut looked.checks);
+            let signature = &mut audited.evidence.source.signature;
+            if let (SourceSignature::NotOffered { .. }, Some(by_tag)) = (&signature, looked.signature.take())
+            {
+                *signature = by_tag;
+            }
+            audited.seen.extend(looked.seen.take());
+        }
+        Ok(object)
     }
 
     /// What the attestations of the source distribution and the wheel come to: the worse of the two.

@@ -64,6 +64,14 @@ pub(super) struct PypiFile {
     #[serde(default)]
     pub(super) requires: Vec<Spanned<String>>,
     pub(super) publisher: Option<PublisherFile>,
+    pub(super) source: Option<TaggedFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TaggedFile {
+    pub(super) repository: Spanned<String>,
+    pub(super) tag: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]

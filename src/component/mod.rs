@@ -32,6 +32,8 @@
 //! requires = []
 //! # Who has to have attested the files, where the index offers attestations.
 //! publisher = { repository = "owner/name", workflow = "release.yml" }
+//! # The tag that it is made from: a clone tells whether the source distribution holds what the tag does.
+//! source = { repository = "owner/name", tag = "v0.22.1" }
 //! ```
 
 mod check;
@@ -41,6 +43,7 @@ mod go;
 mod purl;
 mod pypi;
 mod pypi_name;
+mod tagged;
 
 use std::fmt;
 use std::io::Read as _;
@@ -56,6 +59,7 @@ pub use purl::{PackageUrl, PackageUrlError};
 pub(crate) use pypi::is_publisher;
 pub use pypi::{PypiRelease, TrustedPublisher};
 pub use pypi_name::{FileKind, ProjectName, distribution};
+pub use tagged::TaggedSource;
 
 use crate::limits::component::DEFINITION_BYTES_MAX;
 

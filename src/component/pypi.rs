@@ -6,9 +6,9 @@ use pep440_rs::Version;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Located, is_component_name};
-use super::file::{PublisherFile, PypiFile};
+use super::file::{PublisherFile, PypiFile, TaggedFile};
 use super::pypi_name::{FileKind, ProjectName, distribution};
-use super::{Channel, ComponentError, PackageUrl, Release};
+use super::{Channel, ComponentError, PackageUrl, Release, TaggedSource};
 
 /// Who has to have attested a release: a workflow of a repository on GitHub, as the index's trusted
 /// publishing knows it (PEP 740).
@@ -38,6 +38,8 @@ pub struct PypiRelease {
     pub requires: Vec<String>,
     /// Who has to have attested the files, where the index offers attestations.
     pub publisher: Option<TrustedPublisher>,
+    /// The tag that it is made from, where the definition names it.
+    pub source: Option<TaggedSource>,
 }
 
 /// Names as they stand in a package URL of the kind `pypi`.
@@ -81,6 +83,19 @@ fn publisher(located: &Located, raw: &PublisherFile) -> Result<TrustedPublisher,
     let workflow =
         located.require(&raw.workflow, |w| is_publisher("o/n", w), "a workflow", "e.g. `release.yml`")?;
     Ok(TrustedPublisher { repository, workflow })
+}
+
+fn tagged(located: &Located, raw: &TaggedFile) -> Result<TaggedSource, ComponentError> {
+    let repository =
+        located.require(&raw.repository, |r| is_publisher(r, "x"), "a repository", "`owner/name`")?;
+    let plain = |tag: &str| {
+        (1..=200).contains(&tag.len())
+            && !tag.starts_with('-')
+            && tag.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
+            && tag.chars().all(|c| c.is_ascii_alphanumeric() || "-_./+".contains(c))
+    };
+    let tag = located.require(&raw.tag, plain, "a tag", "e.g. `v1.2.3`")?;
+    Ok(TaggedSource { repository, tag, folder: String::new() })
 }
 
 /// Checks a `[[release.pypi]]` table.
@@ -132,7 +147,8 @@ pub(super) fn release(located: &Located, raw: &PypiFile) -> Result<Release, Comp
     let one_line = |text: &str| !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
     let requires = located.require_all(&raw.requires, one_line, "a requirement", "e.g. `wheel==0.42.0`")?;
     let publisher = raw.publisher.as_ref().map(|p| publisher(located, p)).transpose()?;
-    let pypi = PypiRelease { project, wheel, architecture, suites, packages, requires, publisher };
+    let source = raw.source.as_ref().map(|s| tagged(located, s)).transpose()?;
+    let pypi = PypiRelease { project, wheel, architecture, suites, packages, requires, publisher, source };
     Ok(Release { version, channel: Channel::Pypi(pypi), purl })
 }
 
@@ -196,6 +212,11 @@ interpreter = { architecture = "amd64", suites = ["bookworm"], packages = ["pyth
                 "wheel =",
                 "publisher = { repository = \"a/b/c\", workflow = \"w.yml\" }\nwheel =",
                 "component.toml:7:28: `a/b/c` is not a repository, expected `owner/name`",
+            ),
+            (
+                "wheel =",
+                "source = { repository = \"a/b\", tag = \"../v1\" }\nwheel =",
+                "component.toml:7:38: `../v1` is not a tag, expected e.g. `v1.2.3`",
             ),
             (
                 "wheel =",

@@ -160,6 +160,12 @@ impl ReleaseSource {
         Ok(source)
     }
 
+    /// Takes files as they are, without patches.
+    pub fn of_files(package: &str, files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        let known = |(path, bytes)| (path, SourceFile::Known(bytes));
+        Self { package: package.to_owned(), files: files.into_iter().map(known).collect() }
+    }
+
     /// Files that a path names, in order.
     pub fn files<'a>(&'a self, path: &'a SourcePath) -> impl Iterator<Item = (&'a str, &'a SourceFile)> + 'a {
         self.files.iter().filter(|(name, _)| path.covers(name)).map(|(name, file)| (name.as_str(), file))

@@ -29,6 +29,7 @@ mod deployment_texts;
 mod explain;
 mod fetch;
 mod findings;
+mod git_source;
 mod layering;
 mod observe;
 mod probe;
@@ -45,6 +46,7 @@ mod sources;
 mod store;
 #[cfg(feature = "tuf")]
 mod trust_update;
+mod upstream;
 mod verify_attestations;
 mod verify_clock;
 mod verify_command;

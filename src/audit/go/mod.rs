@@ -5,13 +5,18 @@
 //! member by member. Where what was published cannot be had, the binaries are built twice all the same:
 //! that they are equal with each other is then all that is established.
 
+mod examine;
 mod members;
+mod published;
 mod replay;
+mod source;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{AuditError, Audited, Depth, Ground, Repeat, Subject, make_folder};
+use super::{
+    AuditError, Audited, Clones, Depth, Examination, Examined, Ground, Repeat, Seen, Subject, make_folder,
+};
 use crate::artifact::{Artifact, ArtifactName, Published, Rebuilt};
 use crate::compare::{self, Cause, CompareOptions};
 use crate::component::{Channel, GoRelease, Origin, Release as Defined};
@@ -36,6 +41,7 @@ use crate::source::go::database::{self, DatabaseKey};
 use crate::source::go::{ModuleProxy, ModuleVersion};
 use crate::source::npm;
 use members::{Parts, difference, take_apart};
+pub use published::Announcement;
 use replay::{Replay, replay};
 
 /// Whom a Go audit asks, and whom it believes.
@@ -49,6 +55,8 @@ pub struct GoWorld<'a> {
     pub registry: Option<&'a str>,
     /// The published artifact, where the caller has it already.
     pub published: Option<&'a Path>,
+    /// What its publisher says of it, where the caller has that.
+    pub announced: Option<Announcement<'a>>,
     /// Bounds.
     pub limits: &'a GoLimits,
 }
@@ -67,6 +75,7 @@ pub struct GoSubject<'a> {
 struct Flow<'a> {
     ground: &'a Ground<'a>,
     world: &'a GoWorld<'a>,
+    clones: Clones<'a>,
     proxy: ModuleProxy<'a>,
     subject: &'a Subject<'a>,
     own: GoSubject<'a>,
@@ -75,18 +84,44 @@ struct Flow<'a> {
 pub(super) fn run(
     ground: &Ground<'_>,
     world: &GoWorld<'_>,
+    clones: Clones<'_>,
     subject: &Subject<'_>,
     own: GoSubject<'_>,
     depth: Depth,
 ) -> Result<Audited, AuditError> {
-    let proxy = ModuleProxy {
-        urls: world.proxies,
-        fetcher: ground.fetcher,
-        store: ground.store,
-        observer: ground.observer,
-        limits: world.limits,
-    };
-    Flow { ground, world, proxy, subject, own }.run(depth)
+    Flow::new(ground, world, clones, subject, own).run(depth)
+}
+
+/// Asks a release that was audited what registers and controls want to know of it.
+pub(super) fn examine(
+    ground: &Ground<'_>,
+    world: &GoWorld<'_>,
+    clones: Clones<'_>,
+    subject: &Subject<'_>,
+    own: GoSubject<'_>,
+    audited: &Audited,
+    examination: &Examination<'_>,
+) -> Result<Examined, AuditError> {
+    Flow::new(ground, world, clones, subject, own).examine(audited, examination)
+}
+
+impl<'a> Flow<'a> {
+    fn new(
+        ground: &'a Ground<'a>,
+        world: &'a GoWorld<'a>,
+        clones: Clones<'a>,
+        subject: &'a Subject<'a>,
+        own: GoSubject<'a>,
+    ) -> Self {
+        let proxy = ModuleProxy {
+            urls: world.proxies,
+            fetcher: ground.fetcher,
+            store: ground.store,
+            observer: ground.observer,
+            limits: world.limits,
+        };
+        Self { ground, world, clones, proxy, subject, own }
+    }
 }
 
 impl Flow<'_> {
@@ -94,7 +129,11 @@ impl Flow<'_> {
         let GoSubject { go, lock, .. } = self.own;
         let mut audited = Audited::begin(self.begin());
         self.vouched(&mut audited.evidence)?;
-        let objects = match environment::fetch(&self.proxy, lock)? {
+        let fetched = match depth {
+            Depth::Source => environment::fetch_source(&self.proxy, lock)?,
+            Depth::Comparison | Depth::Build => environment::fetch(&self.proxy, lock)?,
+        };
+        let objects = match fetched {
             Ok(objects) => objects,
             Err(missing) => {
                 self.missing(&mut audited.evidence, &missing);
@@ -105,15 +144,22 @@ impl Flow<'_> {
         for file in &mut audited.evidence.source.files {
             file.state = FileState::Checked;
         }
-        let folder = self.ground.rebuilds(self.subject)?;
+        let looked = self.tagged(&mut audited, &objects)?;
+        let recipe = self.derived(looked.as_ref());
         let published = match depth {
-            Depth::Comparison => self.published(&mut audited)?,
+            Depth::Comparison | Depth::Source => self.published(&mut audited)?,
             Depth::Build => None,
         };
+        if depth == Depth::Source {
+            audited.evidence.rebuild.result =
+                BuildResult::NotAttempted { reason: "it was asked not to build".to_owned() };
+            return Ok(audited);
+        }
+        let folder = self.ground.rebuilds(self.subject)?;
         let parts = published.as_ref().map(|p| self.parts(p, &folder)).transpose()?;
         let told = parts.as_ref().and_then(|p| self.observed(p));
         let read_from = published.as_ref().map_or_else(|| go.artifact.clone(), |p| p.0.name.to_string());
-        let replay = replay(&go.recipe, told.as_ref(), &read_from);
+        let replay = replay(&recipe, told.as_ref(), &read_from);
         if depth == Depth::Comparison {
             audited.evidence.not_looked.extend(replay.gaps.iter().cloned());
         }
@@ -121,7 +167,8 @@ impl Flow<'_> {
         if let Some(build) = &mut audited.evidence.environment.build {
             build.commands = commands(&go.recipe, replay.ldflags.as_deref());
         }
-        let (first, second) = self.build(&mut audited, &objects, &replay, &folder, parts.as_ref(), depth)?;
+        let unpacked = self.unpacked(&mut audited, &objects, looked.as_ref())?;
+        let (first, second) = self.build(&mut audited, &unpacked, &replay, &folder, parts.as_ref(), depth)?;
         if !first.completed() || depth == Depth::Build {
             if let Some(second) = second {
                 self.alone(&mut audited.evidence, &first, Some(&second));
@@ -176,6 +223,7 @@ impl Flow<'_> {
             artifacts: Vec::new(),
             unpublished: Vec::new(),
             containers: Vec::new(),
+            checks: Vec::new(),
             observations: Vec::new(),
             not_looked: Vec::new(),
             again: self.subject.again.clone(),
@@ -233,58 +281,6 @@ impl Flow<'_> {
         }
     }
 
-    /// What was published: the caller's file, or the registry's.
-    fn published(&self, audited: &mut Audited) -> Result<Option<Published>, AuditError> {
-        let name = ArtifactName::new(self.own.go.artifact.clone())?;
-        let locked = self.own.lock.published.as_ref();
-        if let Some(path) = self.world.published {
-            let artifact = Artifact::read(name, path)?;
-            let same = |l: &environment::LockedPublished| artifact.digests.iter().any(|d| *d == l.digest);
-            if let Some(locked) = locked.filter(|l| !same(l)) {
-                audited.evidence.not_looked.push(Gap {
-                    code: "published-not-as-locked".to_owned(),
-                    text: format!(
-                        "whether the given file is what was published: the lock has {}",
-                        locked.digest
-                    ),
-                });
-            }
-            return Ok(Some(Published(artifact)));
-        }
-        if !matches!(self.own.release.channel, Channel::Npm(_)) {
-            return Ok(None);
-        }
-        let registry = self.world.registry.ok_or(npm::NpmError::NoRegistry)?;
-        let told = npm::describe(self.ground.fetcher, registry, &self.own.release.purl, self.world.limits)?;
-        audited.evidence.indexes.push(Index {
-            suite: "npm registry".to_owned(),
-            date: String::new(),
-            digest: told.integrity.clone(),
-            signed_by: Vec::new(),
-            kind: IndexKind::Unsigned,
-        });
-        let Some(locked) = locked else { return Ok(None) };
-        if locked.announced.as_ref() != Some(&told.integrity) {
-            audited.stale = true;
-            audited.evidence.not_looked.push(Gap {
-                code: "published-replaced".to_owned(),
-                text: format!(
-                    "what the registry has today: it announces {} for this version, and the lock pins what it announced before",
-                    told.integrity
-                ),
-            });
-        }
-        let request =
-            Request { urls: told.urls, digest: locked.digest.clone(), length: Length::Exactly(locked.size) };
-        let object = self.ground.fetcher.fetch(
-            self.ground.store,
-            &request,
-            Stage::Comparison,
-            self.ground.observer,
-        )?;
-        Ok(Some(Published(Artifact::read(name, &object.path)?)))
-    }
-
     /// Takes the published archive apart; a binary without an archive is its own and only member.
     fn parts(&self, published: &Published, folder: &Path) -> Result<Parts, AuditError> {
         let path = published.0.path.as_std_path();
@@ -329,17 +325,15 @@ impl Flow<'_> {
     fn build(
         &self,
         audited: &mut Audited,
-        objects: &Objects,
+        unpacked: &Unpacked,
         replay: &Replay,
         folder: &Path,
         parts: Option<&Parts>,
         depth: Depth,
     ) -> Result<(Rebuild, Option<Rebuild>), AuditError> {
         let GoSubject { go, lock, .. } = self.own;
-        let stages = self.ground.work.join("go");
-        let unpacked = Unpacked::ensure(&stages, lock, objects, self.world.limits, go.recipe.vcs.is_some())?;
-        let checkout = self.checkout(replay, &unpacked)?;
-        let stand_ins = stages.join("stand-ins");
+        let checkout = self.checkout(replay, unpacked)?;
+        let stand_ins = self.stages().join("stand-ins");
         let request = |work_dir| GoRequest {
             purl: &lock.purl,
             lock: &self.subject.lock_digest,
@@ -366,7 +360,7 @@ impl Flow<'_> {
             again = match (self.ground.options.repeat, depth) {
                 (Repeat::Never, _) => false,
                 (Repeat::Always, _) => true,
-                (Repeat::OnDifference, Depth::Build) => false,
+                (Repeat::OnDifference, Depth::Build | Depth::Source) => false,
                 (Repeat::OnDifference, Depth::Comparison) => {
                     parts.is_none() || self.ground.wants_second(&audited.evidence)
                 }
@@ -524,7 +518,14 @@ fn bytes_of(rebuild: &Rebuild, binary: &str) -> Option<Bytes> {
 
 /// A file of the source in the role of what we made; none where the source has no such file.
 fn of_source(source: &Path, file: &str) -> Result<Option<Rebuilt>, AuditError> {
-    let path: PathBuf = source.join(file);
+    let mut path: PathBuf = source.to_path_buf();
+    for part in file.split('/') {
+        path.push(part);
+        // A link of a hostile source could show any file of this machine as its own.
+        if path.symlink_metadata().map_or(true, |found| found.is_symlink()) {
+            return Ok(None);
+        }
+    }
     if !path.is_file() {
         return Ok(None);
     }

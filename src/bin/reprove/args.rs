@@ -45,7 +45,7 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Rebuild released components from authenticated source, compare the bytes and report.
-    Audit(crate::commands::audit::Audit),
+    Audit(Box<crate::commands::audit::Audit>),
     /// Rebuild a release from its lock, and compare nothing.
     Rebuild(crate::commands::rebuild::Rebuild),
     /// Print what a Go executable or a Python wheel says of how it was made.
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Lock(crate::commands::lock::Lock),
     /// Compare a published artifact with a rebuilt one and explain every difference.
     Compare(Box<crate::commands::compare::Compare>),
+    /// Say whether a packed source holds what a tag of its repository holds.
+    Drift(Box<crate::commands::drift::Drift>),
     /// Look after the store of downloaded and made files.
     Store(crate::commands::store::Store),
     /// Say who vouches for files, for what, and whether that is what is demanded.
@@ -82,6 +84,6 @@ pub(crate) enum Command {
 impl Command {
     /// Whether the verb promises to open no socket at all; watching for signals takes a pair of them.
     pub(crate) const fn opens_no_socket(&self) -> bool {
-        matches!(self, Self::Verify(_) | Self::Conformance(_))
+        matches!(self, Self::Verify(_) | Self::Conformance(_) | Self::Drift(_))
     }
 }

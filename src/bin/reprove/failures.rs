@@ -6,6 +6,7 @@ use reprove::environment::debian::EnvironmentError;
 use reprove::environment::go::GoEnvironmentError;
 use reprove::environment::python::PythonError;
 use reprove::source::debian::{DebianError, MirrorError};
+use reprove::source::git::GitSourceError;
 use reprove::source::go::GoSourceError;
 use reprove::source::npm::NpmError;
 use reprove::source::pypi::PypiError;
@@ -60,6 +61,8 @@ pub(crate) fn audit(error: AuditError) -> Failure {
         AuditError::Environment(e) => environment(e),
         AuditError::GoSource(e) => go_source(e),
         AuditError::GoEnvironment(e) => go(e),
+        AuditError::GitSource(e) => git_source(e),
+        AuditError::Store(e) => Failure::from(e),
         AuditError::Npm(e) => npm(e),
         AuditError::Index(e) => pypi(e),
         AuditError::NoIndex { .. } => Failure::new(error, Exit::Usage),
@@ -91,10 +94,21 @@ pub(crate) fn go_source(error: GoSourceError) -> Failure {
     Failure::new(error, exit)
 }
 
+/// What a clone or an archive says against itself is evidence; all else could not be looked at.
+pub(crate) fn git_source(error: GitSourceError) -> Failure {
+    match error {
+        GitSourceError::Module(e) => go_source(e),
+        GitSourceError::Object { .. } | GitSourceError::Tree { .. } => Failure::new(error, Exit::Fail),
+        GitSourceError::NotASource { .. } => Failure::new(error, Exit::Usage),
+        other => Failure::new(other, Exit::CouldNotLook),
+    }
+}
+
 /// As [`go_source`], for what is resolved from it.
 pub(crate) fn go(error: GoEnvironmentError) -> Failure {
     match error {
         GoEnvironmentError::Source(e) => go_source(e),
+        GoEnvironmentError::Git(e) => git_source(e),
         GoEnvironmentError::Damaged { .. } | GoEnvironmentError::Unfit { .. } => {
             Failure::new(error, Exit::Usage)
         }

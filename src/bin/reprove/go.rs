@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use reprove::audit::GoWorld;
+use reprove::audit::{Announcement, GoWorld};
 use reprove::component::{Channel, ChannelName, GoRelease, Release};
 use reprove::environment::go::Published;
 use reprove::event::Stage;
@@ -83,9 +83,20 @@ enum GoArgsError {
     #[error("`--published` names one file, and {count} releases are audited")]
     #[diagnostic(code(cli::published), help("name one release with it"))]
     Published { count: usize },
+    #[error("`--published` is for what Go builds, and this release is in the channel `{channel}`")]
+    #[diagnostic(
+        code(cli::published_channel),
+        help("leave it away: what this channel publishes is fetched by the digest that its index announces")
+    )]
+    PublishedChannel { channel: ChannelName },
 }
 
 impl GoArgs {
+    /// The published artifact that was given.
+    pub(crate) fn published(&self) -> Option<&Path> {
+        self.published.as_deref()
+    }
+
     /// Asks the host's clients, where a release among these needs them.
     pub(crate) fn host<'a>(
         &self,
@@ -98,6 +109,9 @@ impl GoArgs {
             return Err(usage(GoArgsError::Published { count: names.len() }));
         }
         let go = |name: &ChannelName| matches!(name, ChannelName::Npm | ChannelName::Upstream);
+        if let (Some(_), Some(channel)) = (&self.published, names.iter().find(|name| !go(name))) {
+            return Err(usage(GoArgsError::PublishedChannel { channel: *channel }));
+        }
         if !names.iter().any(go) {
             return Ok(GoHost::default());
         }
@@ -137,8 +151,9 @@ impl GoArgs {
 }
 
 impl GoHost {
-    pub(crate) fn world(&self) -> GoWorld<'_> {
+    pub(crate) fn world<'a>(&'a self, announced: Option<Announcement<'a>>) -> GoWorld<'a> {
         GoWorld {
+            announced,
             proxies: &self.proxies,
             database: self.database.as_ref(),
             registry: self.registry.as_deref(),

@@ -1,6 +1,7 @@
 //! The `reprove` command line: parse, dispatch, render errors, exit.
 
 mod args;
+mod beside;
 mod commands;
 mod debian;
 mod exit;

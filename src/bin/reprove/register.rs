@@ -10,7 +10,7 @@ use reprove::environment::runtime::RuntimeLock;
 use reprove::evaluate::control::Controls;
 use reprove::evaluate::definition::DefinitionError;
 use reprove::evaluate::evidence::{Answer, Check};
-use reprove::evaluate::history::{History, HistoryError, Look};
+use reprove::evaluate::history::{History, HistoryError, Look, Sight};
 use reprove::evaluate::look::PresentAttestation;
 use reprove::evaluate::policy::{self, Policy as Decider, PolicyError, Unsettled};
 use reprove::evaluate::register::Register;
@@ -22,11 +22,11 @@ use reprove::limits::policy::PolicyLimits;
 use reprove::limits::verify::VerifyLimits;
 use reprove::report::controls::{self, Book, Controls as Held};
 use reprove::report::findings::{Earlier, Findings, Tested};
-use reprove::report::{Component, Tool};
+use reprove::report::{Checked, Component, Tool};
 use reprove::verdict::Verdict;
 use reprove::verify::policy::Policy;
 use reprove::verify::trust::Trust;
-use reprove::verify::{self, AttestationAnswer, Context, document, oci};
+use reprove::verify::{self, AttestationAnswer, Context, Finding, document, oci};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -43,10 +43,23 @@ const HISTORY: &str = "history.sqlite";
 /// Clones for checks that look into git.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RepositoryArgs {
-    /// A clone for checks that look into git: the repository's name or address, and where it lies.
-    /// Without it those checks are inconclusive. Repeatable.
+    /// A clone: the repository's name or address, and where it lies. Its tag is held against what the
+    /// release's source packs, and what Go builds is built from it; checks that look into git look there.
+    /// Repeatable.
     #[arg(long = "repository", value_name = "NAME=PATH", value_parser = repository)]
     repositories: Vec<(String, PathBuf)>,
+}
+
+impl RepositoryArgs {
+    /// Where the clones lie.
+    pub(crate) fn repositories(&self) -> Repositories {
+        let mut repositories = Repositories::default();
+        for (name, path) in &self.repositories {
+            crate::git::ignore_configuration();
+            repositories.insert(name, path.clone());
+        }
+        repositories
+    }
 }
 
 fn repository(text: &str) -> Result<(String, PathBuf), String> {
@@ -112,25 +125,13 @@ impl Desk {
             false => None,
             true => Some(Decider::load(&args.root, &controls, &PolicyLimits::DEFAULT).map_err(self::policy)?),
         };
-        let mut repositories = Repositories::default();
-        for (name, path) in &given.repositories {
-            crate::git::ignore_configuration();
-            repositories.insert(name, path.clone());
-        }
-        let history = match register.audits.is_empty() && controls.iter().next().is_none() {
-            true => None,
-            false => {
-                let work = args.work_dir()?;
-                let failed = |source| {
-                    Failure::new(
-                        reprove::audit::AuditError::Work { path: work.clone(), source },
-                        Exit::CouldNotLook,
-                    )
-                };
-                std::fs::create_dir_all(&work).map_err(failed)?;
-                Some(History::open(&work.join(HISTORY)).map_err(self::history)?)
-            }
+        let repositories = given.repositories();
+        let work = args.work_dir()?;
+        let failed = |source| {
+            Failure::new(reprove::audit::AuditError::Work { path: work.clone(), source }, Exit::CouldNotLook)
         };
+        std::fs::create_dir_all(&work).map_err(failed)?;
+        let history = Some(History::open(&work.join(HISTORY)).map_err(self::history)?);
         let mut questions = register.questions();
         questions.extend(
             controls.iter().flat_map(|c| &c.checks).map(|c| (c.id.clone(), c.question().to_string())),
@@ -367,6 +368,29 @@ impl Desk {
             }
         }
         Ok(found)
+    }
+
+    /// Holds what an audit saw of things that never change against what earlier ones saw, and enters it.
+    pub(crate) fn sight(&mut self, subject: &Subject<'_>, audited: &mut Audited) -> Result<(), Failure> {
+        let Some(history) = &mut self.history else { return Ok(()) };
+        let seen: Vec<Sight<'_>> =
+            audited.seen.iter().map(|s| Sight { kind: s.kind, name: &s.name, value: &s.value }).collect();
+        let purl = subject.release.purl.as_str();
+        let replaced = history.sight(purl, &self.as_of.to_string(), &seen).map_err(self::history)?;
+        audited.evidence.checks.extend(replaced.into_iter().map(|r| {
+            let finding = if r.fresh { Finding::Refuted } else { Finding::Noted };
+            let what = match r.kind.as_str() {
+                "tag" => "tag",
+                "source" => "source",
+                "announced" => "what the registry announces of",
+                _ => "published",
+            };
+            Checked::new("replaced-since", format!("{what} {}", r.name), finding)
+                .expected(r.before.clone())
+                .found(format!("{} now, and {} at {}", r.now, r.before, r.before_at))
+                .next("a release never changes: ask its project what was replaced, and compare both")
+        }));
+        Ok(())
     }
 
     fn enter(&mut self, look: &Look, answers: &[Answer]) -> Result<(), Failure> {

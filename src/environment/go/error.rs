@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 
 use crate::environment::lock::LockError;
+use crate::source::git::GitSourceError;
 use crate::source::go::GoSourceError;
 
 /// Why a Go environment could not be resolved or obtained.
@@ -14,6 +15,10 @@ pub enum GoEnvironmentError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Source(#[from] GoSourceError),
+    /// A clone could not be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Git(#[from] GitSourceError),
     /// The lock could not be read or written.
     #[error(transparent)]
     #[diagnostic(transparent)]

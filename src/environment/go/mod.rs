@@ -13,4 +13,4 @@ mod unpacked;
 pub use error::GoEnvironmentError;
 pub use lock::{GO_LOCK_SCHEMA, GoLock, LockedBlob, LockedModule, LockedPublished};
 pub use resolve::{GoResolve, Published, resolve, toolchain_module};
-pub use unpacked::{Objects, Unpacked, fetch};
+pub use unpacked::{Objects, Unpacked, fetch, fetch_source, tree};

@@ -31,8 +31,23 @@ pub type Objects = BTreeMap<Digest, Object>;
 /// Fetches everything that the lock names but what was published; the names of what no proxy has any
 /// more come back instead.
 pub fn fetch(proxy: &ModuleProxy<'_>, lock: &GoLock) -> Result<Result<Objects, Vec<String>>, GoSourceError> {
+    obtain(proxy, [&lock.source, &lock.toolchain].into_iter().chain(&lock.modules))
+}
+
+/// As [`fetch`], of the main module alone.
+pub fn fetch_source(
+    proxy: &ModuleProxy<'_>,
+    lock: &GoLock,
+) -> Result<Result<Objects, Vec<String>>, GoSourceError> {
+    obtain(proxy, std::iter::once(&lock.source))
+}
+
+fn obtain<'l>(
+    proxy: &ModuleProxy<'_>,
+    modules: impl Iterator<Item = &'l LockedModule>,
+) -> Result<Result<Objects, Vec<String>>, GoSourceError> {
     let (mut requests, mut names) = (Vec::new(), Vec::new());
-    for locked in [&lock.source, &lock.toolchain].into_iter().chain(&lock.modules) {
+    for locked in modules {
         let module = locked.module();
         for (extension, blob) in [("zip", &locked.zip), ("mod", &locked.mod_file)] {
             if let Some(blob) = blob {
@@ -102,6 +117,25 @@ impl Unpacked {
         })?;
         Ok(Self { source: own.join("source"), toolchain, modules: own.join("modules") })
     }
+}
+
+/// Gives the folder of a source that is no module's, made by `fill` if it is not there yet. `digest` names
+/// everything that is in it; with `repository` it has an empty `.git` folder.
+pub fn tree(
+    folder: &Path,
+    digest: &Digest,
+    repository: bool,
+    fill: impl FnOnce(&Path) -> Result<(), GoEnvironmentError>,
+) -> Result<PathBuf, GoEnvironmentError> {
+    let text = format!("go source {VERSION}\nrepository {repository}\n{digest}\n");
+    let own = folder.join("trees").join(Digest::sha256(text.as_bytes()).to_hex());
+    once(&own, |to| {
+        let source = to.join("source");
+        make(&source)?;
+        fill(&source)?;
+        if repository { make(&source.join(".git")) } else { Ok(()) }
+    })?;
+    Ok(own.join("source"))
 }
 
 /// Makes a folder under another name, and renames it when it is complete.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use reprove::artifact::ArtifactError;
 use reprove::attest::SigningKey;
-use reprove::audit::{Archives, AuditError, Audited, Auditor, Ground, Options, Repeat, Subject};
+use reprove::audit::{
+    Announcement, Archives, AuditError, Audited, Auditor, Clones, Ground, Options, Repeat, Subject,
+};
 use reprove::component::{ChannelName, Component, Release};
 use reprove::environment::lock::LockError;
 use reprove::environment::runtime::RuntimeLock;
@@ -15,13 +17,15 @@ use reprove::limits::rebuild::RebuildLimits;
 use reprove::limits::report::ReportLimits;
 use reprove::limits::root_fs::RootFsLimits;
 use reprove::report::export::Format as Exported;
-use reprove::report::{self, Report, Run, statements, text::TextStyle};
+use reprove::report::{self, Checked, Report, Run, statements, text::TextStyle};
 use reprove::source::debian::{Access, Mirrors};
 use reprove::source::pypi::Index;
 use reprove::verdict::Verdict;
+use reprove::verify::Finding;
 use reprove::verify::openpgp::Keyring;
 
 use crate::args::{Args, Format};
+use crate::beside::BesideArgs;
 use crate::debian::{self, MirrorArgs};
 use crate::exit::Exit;
 use crate::failures;
@@ -94,6 +98,9 @@ pub(crate) struct Audit {
     #[command(flatten)]
     repositories: RepositoryArgs,
 
+    #[command(flatten)]
+    beside: BesideArgs,
+
     /// Write the report in a format of others as well: `sarif`, `oscal-ar`, `oscal-poam` or `openvex`.
     /// Repeatable.
     #[arg(long, value_name = "FORMAT=FILE", value_parser = exported)]
@@ -146,9 +153,18 @@ pub(crate) struct BuildArgs {
     pub(crate) jobs: Option<NonZeroUsize>,
 }
 
+/// What was given beside the releases, and when they are judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) announced: Option<Announcement<'a>>,
+    pub(crate) clones: Clones<'a>,
+    pub(crate) as_of: Timestamp,
+}
+
 /// What every audit of a run shares.
 pub(crate) struct Setting<'a> {
     pub(crate) access: Access<'a>,
+    pub(crate) given: Given<'a>,
     pub(crate) go: GoHost,
     pub(crate) index: Option<Index>,
     pub(crate) archive_keyring: Keyring,
@@ -177,6 +193,7 @@ pub(crate) fn subject<'l>(
         },
         lock: locked,
         lock_digest: lock.digest(),
+        source: release.tagged(),
         again: vec![
             format!("sha256sum {}", shown(args, path)),
             format!("reprove audit {}@{}", component.name, release.version),
@@ -215,7 +232,13 @@ impl Audit {
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let go = self.build.go.host(args, chosen.iter().map(|(_, release)| release))?;
         let index = self.build.index.index(chosen.iter().map(|(_, release)| release))?;
-        let setting = Setting::new(args, &self.build, repeat, access, go, index)?;
+        let releases = chosen.iter().map(|(_, release)| release);
+        let beside = self.beside.read(self.build.go.published(), &self.repositories, releases)?;
+        let as_of = self.build.as_of.unwrap_or_else(host::now);
+        let context = beside.context(as_of);
+        let keys = beside.keys(context.as_ref());
+        let given = Given { announced: beside.announced(&keys), clones: beside.clones(&keys), as_of };
+        let setting = Setting::new(args, &self.build, repeat, access, go, index, given)?;
         let mut desk = Desk::open(args, &self.repositories, setting.as_of)?;
         let (mut judged, mut run, mut worst) = (Vec::new(), Run::default(), None::<Exit>);
         run.as_of = Some(setting.as_of.to_string());
@@ -373,14 +396,16 @@ impl<'a> Setting<'a> {
         access: Access<'a>,
         go: GoHost,
         index: Option<Index>,
+        given: Given<'a>,
     ) -> Result<Self, Failure> {
         Ok(Self {
             access,
+            given,
             go,
             index,
             archive_keyring: debian::archive_keyring(args)?,
             developer_keyring: debian::developer_keyring(args, &build.keyring)?,
-            as_of: build.as_of.unwrap_or_else(host::now),
+            as_of: given.as_of,
             work: args.work_dir()?,
             options: build.options(repeat),
         })
@@ -401,8 +426,9 @@ impl<'a> Setting<'a> {
                 archive_keyring: &self.archive_keyring,
                 developer_keyring: &self.developer_keyring,
             },
-            go: self.go.world(),
+            go: self.go.world(self.given.announced),
             index: self.index.as_ref(),
+            clones: self.given.clones,
         }
     }
 }
@@ -416,8 +442,15 @@ impl Audit {
         release: &Release,
         desk: &mut Desk,
     ) -> Result<(Audited, Option<Examined>), Failure> {
-        let (audited, lock, path) = self.rebuilt(args, setting, component, release)?;
-        if !desk.is_about(&component.name) || release.go().is_some() {
+        let (mut audited, lock, path) = self.rebuilt(args, setting, component, release)?;
+        let subject = self.subject(args, component, release, &lock, &path)?;
+        desk.sight(&subject, &mut audited)?;
+        if !desk.is_about(&component.name) {
+            audited.evidence.checks.push(
+                Checked::new("register-not-asked", component.name.clone(), Finding::Noted)
+                    .found("no finding of an audit and no control of the security model is written for it")
+                    .next("name it in the `components` of `policies/findings/` or `policies/controls/` to have it asked"),
+            );
             return Ok((audited, None));
         }
         // A release without a lock of what it needs to run is installed where it was built.
@@ -426,7 +459,6 @@ impl Audit {
             Err(LockError::MissingRuntime { .. }) => None,
             Err(error) => return Err(Failure::new(error, Exit::Usage)),
         };
-        let subject = self.subject(args, component, release, &lock, &path)?;
         let examined = desk.examine(&setting.auditor(), &subject, &audited, runtime.as_ref());
         Ok((audited, Some(examined)))
     }

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod conformance;
 pub(crate) mod controls;
+pub(crate) mod drift;
 pub(crate) mod explain;
 pub(crate) mod findings;
 pub(crate) mod lock;
@@ -33,6 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Controls(command) => command.run(args),
         Command::Lock(command) => command.run(args),
         Command::Compare(command) => command.run(args),
+        Command::Drift(command) => command.run(args),
         Command::Store(command) => command.run(args),
         Command::Verify(command) => command.run(args),
         Command::Conformance(command) => command.run(args),

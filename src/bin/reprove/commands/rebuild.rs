@@ -11,11 +11,13 @@ use reprove::rebuild::{Kept, Outcome};
 use reprove::report::{FileState, Gap};
 use serde::Serialize;
 
-use super::audit::{BuildArgs, Setting, subject};
+use super::audit::{BuildArgs, Given, Setting, subject};
 use crate::args::{Args, Format};
+use crate::beside::Beside;
 use crate::debian;
 use crate::exit::Exit;
 use crate::failures;
+use crate::host;
 use crate::locks::ReleaseLock;
 use crate::render::{self, Failure};
 
@@ -68,7 +70,11 @@ impl Rebuild {
         let repeat = if self.twice { Repeat::Always } else { Repeat::Never };
         let go = self.build.go.host(args, std::iter::once(&release))?;
         let index = self.build.index.index(std::iter::once(&release))?;
-        let setting = Setting::new(args, &self.build, repeat, access, go, index)?;
+        let beside = Beside::nothing();
+        let keys = beside.keys(None);
+        let as_of = self.build.as_of.unwrap_or_else(host::now);
+        let given = Given { announced: None, clones: beside.clones(&keys), as_of };
+        let setting = Setting::new(args, &self.build, repeat, access, go, index, given)?;
         let subject = subject(args, &component, &release, &locked, &path)?;
         let audited = setting.auditor().rebuild(&subject).map_err(failures::audit)?;
         progress.finish();

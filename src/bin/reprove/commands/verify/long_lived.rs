@@ -18,7 +18,7 @@ use crate::render::Failure;
 
 /// Keys that are trusted to vouch for years.
 #[derive(Debug, Options)]
-pub(super) struct LongLived {
+pub(crate) struct LongLived {
     /// OpenPGP certificates that may have signed.
     #[arg(long = "openpgp-keyring", value_name = "FILE", help_heading = "Signer")]
     openpgp: Vec<PathBuf>,
@@ -45,7 +45,7 @@ pub(super) struct Signed {
 
 /// The keys, read.
 #[derive(Default)]
-pub(super) struct Loaded {
+pub(crate) struct Loaded {
     openpgp: Option<Keyring>,
     ssh: Option<AllowedSigners>,
     ssh_namespace: String,
@@ -53,7 +53,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    pub(super) fn keys(&self) -> Keys<'_> {
+    pub(crate) fn keys(&self) -> Keys<'_> {
         Keys {
             openpgp: self.openpgp.as_ref(),
             ssh: self.ssh.as_ref(),
@@ -66,7 +66,12 @@ impl Loaded {
 }
 
 impl LongLived {
-    pub(super) fn load(&self, limits: &SignatureLimits) -> Result<Loaded, Failure> {
+    /// Whether any key was given.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.openpgp.is_empty() || self.allowed_signers.is_some() || !self.minisign.is_empty()
+    }
+
+    pub(crate) fn load(&self, limits: &SignatureLimits) -> Result<Loaded, Failure> {
         let usage = |e| Failure::new(e, Exit::Usage);
         let texts = self.openpgp.iter().map(|path| inputs::bytes(path)).collect::<Result<Vec<_>, _>>()?;
         let slices: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();

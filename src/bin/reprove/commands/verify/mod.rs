@@ -1,7 +1,7 @@
 //! `reprove verify`.
 
 mod inputs;
-mod long_lived;
+pub(crate) mod long_lived;
 mod many;
 mod options;
 mod text;

@@ -1,0 +1,243 @@
+//! Asks a Go release what registers and controls want to know: its source is read from the module, and its
+//! program is started, our own build of it, or where there is none the published one.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::component::{GoBinary, Member};
+use crate::digest::Algorithm;
+use crate::evaluate::evidence::{Answer, Basis, Check, SourcePath};
+use crate::evaluate::look::Looker;
+use crate::evaluate::probed;
+use crate::evaluate::source::{ReleaseSource, SourceTreeError};
+use crate::limits::probe::ProbeLimits;
+use crate::probe;
+use crate::probe::spec::{Probe, upstream};
+use crate::report::findings::Tested;
+use crate::report::outcome;
+use crate::source::go::archive::ModuleZip;
+
+/// Platform of the machine that programs are started on.
+const HOST: (&str, &str) = ("linux", "amd64");
+/// Folders that a probe's root needs; everything else is the program.
+const FOLDERS: [&str; 9] = ["build", "dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "var"];
+
+impl Flow<'_> {
+    /// Asks a release that was audited. What was obtained then is in the store.
+    pub(super) fn examine(
+        &self,
+        audited: &Audited,
+        examination: &Examination<'_>,
+    ) -> Result<Examined, AuditError> {
+        let questions = examination.questions;
+        let wanted: Vec<&SourcePath> = questions.iter().filter_map(|q| q.check.path_in_release()).collect();
+        let source = self.release_source(&wanted, examination)?;
+        let found = outcome(&audited.evidence);
+        let looker = Looker {
+            component: &self.subject.release.component,
+            version: &self.subject.release.version,
+            source: source.as_ref().map_err(String::as_str),
+            tied: found == Outcome::Identical,
+            outcome: Some(found),
+            repositories: examination.repositories,
+            attestations: examination.attestations,
+            limits: examination.source_limits,
+        };
+        let probes: Vec<(&str, &Probe)> = questions
+            .iter()
+            .filter_map(|q| match &q.check {
+                Check::Probe(probe) => Some((q.id.as_str(), probe)),
+                _ => None,
+            })
+            .collect();
+        let (tested, probed) = self.probe(audited, &probes)?;
+        let mut by_id: BTreeMap<&str, Answer> = probes.iter().map(|(id, _)| *id).zip(probed).collect();
+        let answer = |question: &super::super::Question| match &question.check {
+            Check::Probe(_) => by_id.remove(question.id.as_str()),
+            check => looker.answer(&question.id, check),
+        };
+        let answers = questions.iter().filter_map(answer).collect();
+        Ok(Examined { tested, answers })
+    }
+
+    /// The files that the questions name, from the module.
+    fn release_source(
+        &self,
+        wanted: &[&SourcePath],
+        examination: &Examination<'_>,
+    ) -> Result<Result<ReleaseSource, String>, AuditError> {
+        let locked = &self.own.lock.source;
+        let module = locked.module();
+        let object = match &locked.zip {
+            Some(blob) => self.ground.store.get(&blob.digest)?,
+            None => None,
+        };
+        let Some(object) = object else { return Ok(Err(format!("no proxy serves {module}"))) };
+        let zip = ModuleZip::open(&module, &object.path, self.world.limits)?;
+        let names: Vec<String> =
+            zip.names().filter(|name| wanted.iter().any(|w| w.covers(name))).map(str::to_owned).collect();
+        let limits = examination.source_limits;
+        let (mut files, mut left) = (Vec::new(), limits.kept_bytes_max);
+        for name in names {
+            let Some(bytes) = zip.file(&name, limits.file_bytes_max)? else { continue };
+            left = left.checked_sub(bytes.len() as u64).ok_or_else(|| SourceTreeError::Limit {
+                limit: format!("kept_bytes_max {}", limits.kept_bytes_max),
+            })?;
+            files.push((name, bytes));
+        }
+        Ok(Ok(ReleaseSource::of_files(&module.to_string(), files)))
+    }
+
+    fn probe(
+        &self,
+        audited: &Audited,
+        probes: &[(&str, &Probe)],
+    ) -> Result<(Tested, Vec<Answer>), AuditError> {
+        let release = &self.subject.release;
+        let version = upstream(&release.version);
+        let root = self.ground.work.join("go/probed");
+        let installed = match probes.is_empty() {
+            true => Err("no check here needs a program".to_owned()),
+            false => self.install(audited, &root)?,
+        };
+        let tested = match installed {
+            Ok(tested) => tested,
+            Err(reason) => {
+                let not_run = |(id, probe): &(&str, &Probe)| {
+                    probed::not_run(id, probe, version.as_ref(), "program-not-run", &reason)
+                };
+                let answers = probes.iter().map(not_run).collect();
+                return Ok((Tested::Nothing { reason }, answers));
+            }
+        };
+        let work_dir = self.ground.work.join("probes");
+        make_folder(&work_dir)?;
+        let what = probe::Subject {
+            root: &root,
+            in_place: &[],
+            env: &[],
+            version: &release.version,
+            work_dir: &work_dir,
+        };
+        let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, self.ground.observer)?;
+        let basis = match tested.clone() {
+            Tested::Rebuilt { artifact, digest, identical } => {
+                Basis::RebuiltBinary { artifact, digest, identical }
+            }
+            Tested::Published { artifact, digest, .. } => Basis::PublishedBinary { artifact, digest },
+            Tested::Nothing { .. } => Basis::Nothing {},
+        };
+        let answers = probes.iter().zip(found).map(|((id, probe), found)| {
+            let again = format!("reprove audit {}@{}", release.component, release.version);
+            let (told, seen) = (&found.answer, &found.observed);
+            probed::answer(id, probe, version.as_ref(), told, seen, basis.clone(), again)
+        });
+        Ok((tested, answers.collect()))
+    }
+
+    /// Puts the programs into a root of empty folders, since Go links them statically; the reason where
+    /// that cannot be.
+    fn install(&self, audited: &Audited, root: &Path) -> Result<Result<Tested, String>, AuditError> {
+        let recipe = &self.own.go.recipe;
+        let target = |key: &str| recipe.env.get(key).map_or("", String::as_str);
+        let (os, architecture) = (target("GOOS"), target("GOARCH"));
+        if (os, architecture) != HOST {
+            return Ok(Err(format!("programs for {os}/{architecture} do not start on this machine")));
+        }
+        let (programs, ours) = match self.rebuilt(audited)? {
+            Ok(programs) => (programs, Ok(())),
+            Err(reason) => match self.as_published()? {
+                Some(programs) => (programs, Err(reason)),
+                None => return Ok(Err(format!("{reason}, and the published program is not at hand"))),
+            },
+        };
+        let disk = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| AuditError::Work { path, source }
+        };
+        if root.exists() {
+            std::fs::remove_dir_all(root).map_err(disk(root))?;
+        }
+        for folder in FOLDERS {
+            let folder = root.join(folder);
+            make_folder(&folder)?;
+        }
+        let component = &self.subject.release.component;
+        let mut first = None;
+        for (binary, artifact) in &programs {
+            for name in names_of(binary, component) {
+                let path = root.join("usr/bin").join(name);
+                std::fs::copy(artifact.path.as_std_path(), &path).map_err(disk(&path))?;
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+                    .map_err(disk(&path))?;
+            }
+            let digest = artifact.digests.get(Algorithm::Sha256).cloned();
+            first = first.or(digest.map(|digest| (binary.name.clone(), digest)));
+        }
+        let Some((artifact, digest)) = first else { return Ok(Err("no program was built".to_owned())) };
+        Ok(Ok(match ours {
+            Ok(()) => {
+                let identical = outcome(&audited.evidence) == Outcome::Identical;
+                Tested::Rebuilt { artifact, digest, identical }
+            }
+            Err(reason) => Tested::Published { artifact, digest, reason },
+        }))
+    }
+
+    /// What our first build left; the reason where there is none.
+    fn rebuilt(&self, audited: &Audited) -> Result<Result<Vec<(&GoBinary, Artifact)>, String>, AuditError> {
+        let (Some(first), Some(folder)) = (&audited.rebuild, &audited.folder) else {
+            return Ok(Err("it was not rebuilt".to_owned()));
+        };
+        if !first.completed() {
+            return Ok(Err(format!("the build {}", first.outcome.word())));
+        }
+        let built = first.rebuilt(&folder.join("first"))?;
+        let mut programs = Vec::new();
+        for binary in &self.own.go.recipe.binaries {
+            if let Some(rebuilt) = built.iter().find(|r| r.0.name.as_str() == binary.name) {
+                programs.push((binary, rebuilt.0.clone()));
+            }
+        }
+        Ok(Ok(programs))
+    }
+
+    /// The programs of what was published, where it is at hand.
+    fn as_published(&self) -> Result<Option<Vec<(&GoBinary, Artifact)>>, AuditError> {
+        let go = self.own.go;
+        let stored = match &self.own.lock.published {
+            Some(locked) => self.ground.store.get(&locked.digest)?,
+            None => None,
+        };
+        let path = match (self.world.published, stored) {
+            (Some(path), _) => path.to_path_buf(),
+            (None, Some(object)) => object.path,
+            (None, None) => return Ok(None),
+        };
+        let name = ArtifactName::new(go.artifact.clone())?;
+        let folder = self.ground.rebuilds(self.subject)?;
+        let parts = self.parts(&Published(Artifact::read(name.clone(), &path)?), &folder)?;
+        let mut programs = Vec::new();
+        for binary in &go.recipe.binaries {
+            let is_it = |m: &&Member| m.origin == Origin::Binary(binary.name.clone());
+            let member = go.members.iter().find(is_it).map_or(go.artifact.as_str(), |m| m.path.as_str());
+            if let Some(file) = parts.files.get(member) {
+                programs.push((binary, Artifact::read(name.clone(), file)?));
+            }
+        }
+        Ok(Some(programs))
+    }
+}
+
+/// Names under which probes look for a program: its own, and the component's where it is that of its
+/// project, as in distributions (`pushgateway` is `prometheus-pushgateway` there).
+fn names_of(binary: &GoBinary, component: &str) -> Vec<String> {
+    let distributed = binary.name.replace('_', "-");
+    let its_own =
+        component == distributed || component.strip_suffix(&distributed).is_some_and(|p| p.ends_with('-'));
+    let mut names = vec![binary.name.clone()];
+    if its_own && component != binary.name {
+        names.push(component.to_owned());
+    }
+    names
+}

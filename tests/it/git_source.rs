@@ -1,0 +1,505 @@
+//! Clones as evidence: what is read of them, what is refused, and what drifted.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use git2::{ObjectType, Oid, Repository, Signature, Time};
+use reprove::limits::git::GitLimits;
+use reprove::source::git::{Clone, Drift, GitSourceError, Kind, Packaged, drift};
+use serde_json::Value;
+
+const LIMITS: GitLimits = GitLimits::DEFAULT;
+/// 2026-05-27T15:09:50Z.
+const TIME: i64 = 1_779_894_590;
+
+/// A repository with one commit of these entries, each with its mode.
+pub(crate) struct Made {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) repository: Repository,
+    pub(crate) commit: Oid,
+}
+
+/// `path`, mode, content; of a submodule the content is a commit's name.
+pub(crate) type Entry<'a> = (&'a str, u32, &'a [u8]);
+
+impl Made {
+    pub(crate) fn new(entries: &[Entry<'_>]) -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let repository = Repository::init(folder.path()).unwrap();
+        let tree = tree(&repository, entries);
+        let commit = commit(&repository, tree, &[]);
+        Self { folder, repository, commit }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn tag(&self, name: &str, commit: Oid) {
+        self.repository.reference(&format!("refs/tags/{name}"), commit, true, "").unwrap();
+    }
+
+    /// Another commit on top, with a tag.
+    pub(crate) fn then(&self, tag: &str, entries: &[Entry<'_>]) -> Oid {
+        let tree = tree(&self.repository, entries);
+        let parent = self.repository.find_commit(self.commit).unwrap();
+        let next = commit(&self.repository, tree, &[&parent]);
+        self.tag(tag, next);
+        next
+    }
+}
+
+fn commit(repository: &Repository, tree: Oid, parents: &[&git2::Commit<'_>]) -> Oid {
+    let who = Signature::new("Ann", "ann@example.invalid", &Time::new(TIME, 0)).unwrap();
+    let tree = repository.find_tree(tree).unwrap();
+    repository.commit(None, &who, &who, "message", &tree, parents).unwrap()
+}
+
+/// Written byte by byte, since the library refuses the names that matter here.
+fn tree(repository: &Repository, entries: &[Entry<'_>]) -> Oid {
+    let odb = repository.odb().unwrap();
+    let mut here: Vec<(String, u32, Oid)> = Vec::new();
+    let mut folders: Vec<&str> = Vec::new();
+    for (path, mode, content) in entries {
+        match path.split_once('/') {
+            Some((folder, _)) if !folder.is_empty() => {
+                if !folders.contains(&folder) {
+                    folders.push(folder);
+                }
+            }
+            _ => {
+                let id = match mode {
+                    0o160_000 => Oid::from_str(std::str::from_utf8(content).unwrap()).unwrap(),
+                    _ => odb.write(ObjectType::Blob, content).unwrap(),
+                };
+                here.push(((*path).to_owned(), *mode, id));
+            }
+        }
+    }
+    for folder in folders {
+        let inner: Vec<Entry<'_>> = entries
+            .iter()
+            .filter_map(|(path, mode, content)| {
+                Some((path.strip_prefix(folder)?.strip_prefix('/')?, *mode, *content))
+            })
+            .collect();
+        here.push((folder.to_owned(), 0o40_000, tree(repository, &inner)));
+    }
+    here.sort();
+    let mut bytes = Vec::new();
+    for (name, mode, id) in here {
+        write!(bytes, "{mode:o} {name}\0").unwrap();
+        bytes.extend(id.as_bytes());
+    }
+    odb.write(ObjectType::Tree, &bytes).unwrap()
+}
+
+fn open(made: &Made) -> Clone {
+    Clone::open(made.path(), &LIMITS).unwrap()
+}
+
+/// Lists the tree of a tag.
+fn listed(made: &Made, limits: &GitLimits) -> Result<Vec<(String, Kind)>, GitSourceError> {
+    made.tag("v1", made.commit);
+    let clone = Clone::open(made.path(), limits)?;
+    let commit = clone.commit(&clone.tag("v1")?)?;
+    let listing = clone.listing(&commit)?;
+    Ok(listing.entries.into_iter().map(|(path, entry)| (path, entry.kind)).collect())
+}
+
+/// Writes the tree of a tag into a folder.
+fn written(made: &Made) -> Result<tempfile::TempDir, GitSourceError> {
+    made.tag("v1", made.commit);
+    let clone = open(made);
+    let commit = clone.commit(&clone.tag("v1")?)?;
+    let listing = clone.listing(&commit)?;
+    let outer = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    fs::create_dir(outer.path().join("to")).unwrap();
+    clone.write(&listing, &outer.path().join("to"))?;
+    Ok(outer)
+}
+
+#[test]
+fn a_tag_s_tree_is_written_as_it_stands() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let made = Made::new(&[
+        ("go.mod", 0o100_644, b"module m\n"),
+        ("cmd/x/main.go", 0o100_644, b"package main\n"),
+        ("build.sh", 0o100_755, b"#!/bin/sh\n"),
+        ("docs/link", 0o120_000, b"../cmd/x"),
+        ("module", 0o160_000, b"0123456789012345678901234567890123456789"),
+    ]);
+    let outer = written(&made).unwrap();
+    let to = outer.path().join("to");
+    let mode = |path: &str| fs::metadata(to.join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("go.mod"), mode("build.sh"), mode("cmd")), (0o644, 0o755, 0o755));
+    assert_eq!(fs::read_to_string(to.join("docs/link/main.go")).unwrap(), "package main\n");
+    assert_eq!(fs::read_dir(to.join("module")).unwrap().count(), 0, "a submodule is an empty folder");
+    let clone = open(&made);
+    let commit = clone.commit(&clone.tag("v1").unwrap()).unwrap();
+    assert_eq!((commit.time.as_second(), &commit.id), (TIME, &made.commit.to_string()));
+    let listing = clone.listing(&commit).unwrap();
+    let packed = |clone: &Clone| {
+        let mut bytes = Vec::new();
+        std::io::copy(&mut clone.pack(&listing, outer.path()).unwrap(), &mut bytes).unwrap();
+        bytes
+    };
+    assert_eq!(packed(&clone), packed(&open(&made)), "one tree has one archive");
+}
+
+#[test]
+fn names_and_links_that_lead_elsewhere_are_refused() {
+    for name in ["..", ".", ".git", ".GIT", ".git/hooks/post-checkout"] {
+        let made = Made::new(&[(name, 0o100_755, b"#!/bin/sh\ntouch /tmp/ran\n")]);
+        let error = listed(&made, &LIMITS).unwrap_err();
+        assert!(matches!(error, GitSourceError::Tree { .. }), "{name}: {error}");
+    }
+    let chained: [(&str, &str, bool); 9] = [
+        ("a", "/etc/passwd", false),
+        ("a", "../x", false),
+        ("d/a", "../../x", false),
+        ("d/a", "../x", true),
+        ("d/a", "x/../../..", false),
+        ("a", "x//y", false),
+        ("a", "", false),
+        ("a", "x\ny", false),
+        ("a", "./x", true),
+    ];
+    for (path, target, fits) in chained {
+        let made = Made::new(&[(path, 0o120_000, target.as_bytes())]);
+        assert_eq!(listed(&made, &LIMITS).unwrap().len(), 1, "a link is listed whatever it is");
+        match written(&made) {
+            Ok(_) => assert!(fits, "{target}"),
+            Err(error) => assert!(!fits && matches!(error, GitSourceError::Tree { .. }), "{target}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn each_bound_is_named() {
+    let made = Made::new(&[("a/b/c", 0o100_644, &[7; 1000]), ("d", 0o100_644, b"1"), ("e", 0o100_644, b"2")]);
+    for (limits, expected) in [
+        (GitLimits { file_bytes_max: 999, ..LIMITS }, "file_bytes_max"),
+        (GitLimits { tree_bytes_max: 1001, ..LIMITS }, "tree_bytes_max"),
+        (GitLimits { entries_max: 4, ..LIMITS }, "entries_max"),
+        (GitLimits { depth_max: 1, ..LIMITS }, "depth_max"),
+        (GitLimits { object_bytes_max: 40, ..LIMITS }, "object_bytes_max"),
+        (GitLimits { store_files_max: 0, ..LIMITS }, "store_files_max"),
+    ] {
+        if expected == "store_files_max" {
+            fs::write(made.path().join(".git/objects/info/x"), "").unwrap();
+        }
+        let error = listed(&made, &limits).unwrap_err();
+        assert!(matches!(&error, GitSourceError::Limit { limit, .. } if *limit == expected), "{error}");
+    }
+    assert_eq!(listed(&made, &LIMITS).unwrap().len(), 3);
+    let deep = open(&made);
+    let tagged = |of: Oid, n: usize| {
+        let text = format!("object {of}\ntype tag\ntag t{n}\ntagger A <a@b> {TIME} +0000\n\nm\n");
+        made.repository.odb().unwrap().write(ObjectType::Tag, text.as_bytes()).unwrap()
+    };
+    let first = format!("object {}\ntype commit\ntag t\ntagger A <a@b> {TIME} +0000\n\nm\n", made.commit);
+    let mut tag = made.repository.odb().unwrap().write(ObjectType::Tag, first.as_bytes()).unwrap();
+    for n in 0..20 {
+        tag = tagged(tag, n);
+    }
+    made.tag("deep", tag);
+    let error = deep.commit(&deep.tag("deep").unwrap()).unwrap_err();
+    assert!(matches!(error, GitSourceError::Limit { limit: "tags_deep_max", .. }), "{error}");
+}
+
+/// No hook, filter, configuration or include of the clone is looked at, and a pipe in it stops nobody.
+#[test]
+fn nothing_of_a_clone_acts() {
+    let made = Made::new(&[
+        (".gitattributes", 0o100_644, b"* filter=evil export-subst\n"),
+        ("file", 0o100_644, b"$Format:%H$\n"),
+    ]);
+    made.tag("v1", made.commit);
+    let ran = made.path().join("ran");
+    let act = format!("touch {}", ran.display());
+    let config = format!(
+        "[core]\n\tfsmonitor = {act}\n\thooksPath = {0}\n[filter \"evil\"]\n\tsmudge = {act}\n\trequired = true\n[include]\n\tpath = {0}/fifo\n[extensions]\n\tnoop = 1\n",
+        made.path().join("hooks").display(),
+    );
+    fs::write(made.path().join(".git/config"), config).unwrap();
+    fs::create_dir(made.path().join("hooks")).unwrap();
+    for hooks in [made.path().join("hooks"), made.path().join(".git/hooks")] {
+        fs::create_dir_all(&hooks).unwrap();
+        fs::write(hooks.join("post-checkout"), format!("#!/bin/sh\n{act}\n")).unwrap();
+    }
+    let clone = open(&made);
+    let listing = clone.listing(&clone.commit(&clone.tag("v1").unwrap()).unwrap()).unwrap();
+    let to = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    clone.write(&listing, to.path()).unwrap();
+    assert_eq!(fs::read_to_string(to.path().join("file")).unwrap(), "$Format:%H$\n", "no filter wrote it");
+    assert!(!ran.exists());
+    for place in [".git/packed-refs", ".git/objects/info/alternates", ".git/objects/pack/pack-1.idx"] {
+        let path = made.path().join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let made_pipe = Command::new("mkfifo").arg(&path).status();
+        if !made_pipe.is_ok_and(|status| status.success()) {
+            symlink("/dev/zero", &path).unwrap();
+        }
+        let refused = Clone::open(made.path(), &LIMITS).and_then(|c| c.tag("v2").map(|_| ()));
+        assert!(matches!(refused, Err(GitSourceError::Clone { .. })), "{place}: {refused:?}");
+        fs::remove_file(&path).unwrap();
+    }
+    let id = made.commit.to_string();
+    let loose = made.path().join(".git/objects").join(&id[..2]).join(&id[2..]);
+    fs::remove_file(&loose).unwrap();
+    symlink("/dev/zero", &loose).unwrap();
+    let error = open(&made).tag("v1").unwrap_err();
+    assert!(matches!(error, GitSourceError::Object { .. }), "{error}");
+}
+
+#[test]
+fn objects_that_are_not_what_they_are_called_are_refused() {
+    let made = Made::new(&[("file", 0o100_644, b"good")]);
+    made.tag("v1", made.commit);
+    let good = Oid::hash_object(ObjectType::Blob, b"good").unwrap().to_string();
+    let evil = made.repository.blob(b"evil").unwrap().to_string();
+    let at = |id: &str| made.path().join(".git/objects").join(&id[..2]).join(&id[2..]);
+    fs::remove_file(at(&good)).unwrap();
+    fs::copy(at(&evil), at(&good)).unwrap();
+    let error = written(&made).unwrap_err();
+    assert!(matches!(error, GitSourceError::Object { .. }), "{error}");
+    fs::remove_file(at(&good)).unwrap();
+    let error = written(&made).unwrap_err();
+    assert!(matches!(error, GitSourceError::Missing { .. }), "{error}");
+    for (name, content) in [("broken", "ref: refs/heads/main\n"), ("short", "0123\n"), ("tree", "")] {
+        let tree = made.repository.find_commit(made.commit).unwrap().tree_id().to_string();
+        let content = if content.is_empty() { &tree } else { content };
+        fs::write(made.path().join(".git/refs/tags").join(name), content).unwrap();
+        let error = open(&made).tag(name).unwrap_err();
+        assert!(matches!(error, GitSourceError::Object { .. }), "{name}: {error}");
+    }
+    for name in ["absent", "../heads/main", "/etc/passwd", ""] {
+        let error = open(&made).tag(name).unwrap_err();
+        assert!(matches!(error, GitSourceError::Missing { .. }), "{name}: {error}");
+    }
+    assert!(matches!(Clone::open(Path::new("/nonexistent"), &LIMITS), Err(GitSourceError::Clone { .. })));
+}
+
+#[test]
+fn packed_refs_bare_clones_and_work_trees_are_read() {
+    let made = Made::new(&[("file", 0o100_644, b"x")]);
+    let packed = format!("# pack-refs with: peeled\n{} refs/tags/v1\n^{0}\n", made.commit);
+    fs::write(made.path().join(".git/packed-refs"), packed).unwrap();
+    assert_eq!(open(&made).tag("v1").unwrap().id, made.commit.to_string());
+    let bare = Clone::open(&made.path().join(".git"), &LIMITS).unwrap();
+    assert_eq!(bare.tag("v1").unwrap().id, made.commit.to_string());
+    let tree = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let own = made.path().join(".git/worktrees/w");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("commondir"), "../..\n").unwrap();
+    fs::write(tree.path().join(".git"), format!("gitdir: {}\n", own.display())).unwrap();
+    let linked = Clone::open(tree.path(), &LIMITS).unwrap();
+    assert_eq!(linked.tag("v1").unwrap().id, made.commit.to_string());
+}
+
+#[test]
+fn earlier_tags_are_those_that_the_history_reaches() {
+    let made = Made::new(&[("file", 0o100_644, b"1")]);
+    made.tag("v1", made.commit);
+    let next = made.then("v2", &[("file", 0o100_644, b"2")]);
+    let clone = open(&made);
+    let of = |tag: &str| clone.commit(&clone.tag(tag).unwrap()).unwrap();
+    assert_eq!(clone.reaches(&of("v2"), &of("v1").id).unwrap(), Some(true));
+    assert_eq!(clone.reaches(&of("v1"), &of("v2").id).unwrap(), Some(false));
+    let id = made.commit.to_string();
+    fs::remove_file(made.path().join(".git/objects").join(&id[..2]).join(&id[2..])).unwrap();
+    let unknown = "0123456789012345678901234567890123456789";
+    let shallow = clone.object(&next.to_string()).and_then(|raw| clone.commit(&raw)).unwrap();
+    let fresh = open(&made);
+    assert_eq!(fresh.reaches(&shallow, unknown).unwrap(), None, "the clone ends before that can be told");
+}
+
+/// A zip as modules have it, stored.
+pub(crate) fn module_zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut body, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in members {
+        let offset = body.len() as u32;
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        let common = |out: &mut Vec<u8>| {
+            out.extend([0u8; 10]);
+            [crc.sum(), content.len() as u32, content.len() as u32]
+                .iter()
+                .for_each(|n| out.extend(n.to_le_bytes()));
+            out.extend((name.len() as u16).to_le_bytes());
+            out.extend([0, 0]);
+        };
+        body.extend(b"PK\x03\x04");
+        common(&mut body);
+        body.extend(name.as_bytes());
+        body.extend(*content);
+        directory.extend(b"PK\x01\x02");
+        directory.extend([20, 3]);
+        common(&mut directory);
+        directory.extend([0u8; 10]);
+        directory.extend(offset.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let (at, count) = (body.len() as u32, members.len() as u16);
+    let len = directory.len() as u32;
+    body.extend(&directory);
+    body.extend(b"PK\x05\x06\0\0\0\0");
+    [count, count].iter().for_each(|n| body.extend(n.to_le_bytes()));
+    [len, at].iter().for_each(|n| body.extend(n.to_le_bytes()));
+    body.extend([0, 0]);
+    body
+}
+
+fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in members {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        // The library refuses to write names that climb.
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        builder.append(&header, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = folder.path().join("packed");
+    fs::write(&path, bytes).unwrap();
+    (folder, path)
+}
+
+fn drifted(packed: &[u8], made: &Made, folder: &str) -> Drift {
+    let (_folder, path) = file(packed);
+    let packed = Packaged::read("packed", &path).unwrap();
+    made.tag("v1", made.commit);
+    let clone = open(made);
+    let listing = clone.listing(&clone.commit(&clone.tag("v1").unwrap()).unwrap()).unwrap();
+    drift(&packed, &clone, &listing, folder).unwrap()
+}
+
+fn unexplained(drift: &Drift) -> Vec<(&str, &'static str)> {
+    drift.unexplained().map(|f| (f.path.as_str(), f.way.words())).collect()
+}
+
+#[test]
+fn a_module_s_zip_drifts_by_everything_but_go_s_rules() {
+    let made = Made::new(&[
+        ("go.mod", 0o100_644, b"module m\n"),
+        ("a.go", 0o100_644, b"package a\n"),
+        ("link", 0o120_000, b"a.go"),
+        ("sub/go.mod", 0o100_644, b"module m/sub\n"),
+        ("sub/x.go", 0o100_644, b"package sub\n"),
+        ("vendor/m/y.go", 0o100_644, b"package y\n"),
+        ("third", 0o160_000, b"0123456789012345678901234567890123456789"),
+    ]);
+    let good: [(&str, &[u8]); 2] =
+        [("m.x/m@v1.0.0/go.mod", b"module m\n"), ("m.x/m@v1.0.0/a.go", b"package a\n")];
+    let drift = drifted(&module_zip(&good), &made, "");
+    assert_eq!((drift.same, drift.explained(), unexplained(&drift)), (2, 5, vec![]));
+    assert_eq!(drift.submodules, ["third"]);
+    for (change, expected) in [
+        (("m.x/m@v1.0.0/a.go", &b"package evil\n"[..]), ("a.go", "other bytes than in the tagged tree")),
+        (("m.x/m@v1.0.0/a.go", b"package a\r\n"), ("a.go", "other line ends than in the tagged tree")),
+        (("m.x/m@v1.0.0/evil.go", b"package a\n"), ("evil.go", "not in the tagged tree")),
+        (("m.x/m@v1.0.0/LICENSE", b"?"), ("LICENSE", "not in the tagged tree")),
+        (("m.x/m@v1.0.0/third", b"?"), ("third", "other bytes than in the tagged tree")),
+    ] {
+        let mut members: Vec<_> = good.iter().filter(|(name, _)| *name != change.0).copied().collect();
+        members.push(change);
+        let drift = drifted(&module_zip(&members), &made, "");
+        assert_eq!(unexplained(&drift), [expected]);
+    }
+    let drift = drifted(&module_zip(&good[..1]), &made, "");
+    assert_eq!(unexplained(&drift), [("a.go", "only in the tagged tree")]);
+    let inner: [(&str, &[u8]); 2] =
+        [("m.x/m/sub@v1.0.0/go.mod", b"module m/sub\n"), ("m.x/m/sub@v1.0.0/x.go", b"package sub\n")];
+    let drift = drifted(&module_zip(&inner), &made, "sub/");
+    assert_eq!((drift.same, unexplained(&drift)), (2, vec![]));
+}
+
+#[test]
+fn source_distributions_and_crates_have_rules_of_their_own() {
+    let made = Made::new(&[
+        ("setup.py", 0o100_644, b"setup()\n"),
+        ("setup.cfg", 0o100_644, b"[flake8]\n"),
+        ("tests/t.py", 0o100_644, b""),
+        ("Cargo.toml", 0o100_644, b"[package]\n"),
+    ]);
+    let id = made.commit.to_string();
+    let info = format!("{{\"git\":{{\"sha1\":\"{id}\"}}}}");
+    let egg: &[u8] = b"[flake8]\n\n[egg_info]\ntag_build = \ntag_date = 0\n\n";
+    let sdist: Vec<(&str, &[u8])> = vec![
+        ("p-1/PKG-INFO", b"Name: p\n"),
+        ("p-1/setup.py", b"setup()\n"),
+        ("p-1/setup.cfg", egg),
+        ("p-1/p.egg-info/SOURCES.txt", b"setup.py\n"),
+    ];
+    let packed: Vec<(&str, &[u8])> = vec![
+        ("c-1/Cargo.toml.orig", b"[package]\n"),
+        ("c-1/Cargo.toml", b"# rewritten\n[package]\n"),
+        ("c-1/Cargo.lock", b"version = 4\n"),
+        ("c-1/.cargo_vcs_info.json", info.as_bytes()),
+        ("c-1/setup.py", b"setup()\n"),
+    ];
+    for good in [&sdist, &packed] {
+        assert_eq!(unexplained(&drifted(&tar(good), &made, "")), []);
+    }
+    let other: &[u8] = b"{\"git\":{\"sha1\":\"0123456789012345678901234567890123456789\"}}";
+    let hidden: &[u8] = b"[flake8]\n\n[egg_info]\ntag_build = \ntag_date = 0\n[build]\nx = 1\n";
+    for (good, change, expected) in [
+        (&sdist, ("p-1/setup.cfg", hidden), "setup.cfg"),
+        (&sdist, ("p-1/build-to-host.m4", b"x"), "build-to-host.m4"),
+        (&sdist, ("p-1/p.egg-info/evil.py", b"x"), "p.egg-info/evil.py"),
+        (&sdist, ("p-1/setup.py", b"setup() # x\n"), "setup.py"),
+        (&packed, ("c-1/Cargo.toml.orig", b"[package] # x\n"), "Cargo.toml.orig"),
+        (&packed, ("c-1/.cargo_vcs_info.json", other), ".cargo_vcs_info.json"),
+        (&packed, ("c-1/build.rs", b"x"), "build.rs"),
+    ] {
+        let mut members: Vec<_> = good.iter().filter(|(name, _)| *name != change.0).copied().collect();
+        members.push(change);
+        let found = drifted(&tar(&members), &made, "");
+        let paths: Vec<_> = found.unexplained().map(|f| f.path.as_str()).collect();
+        assert!(paths.contains(&expected), "{expected}: {paths:?}");
+    }
+    for broken in
+        [&tar(&[("../x/a", b"")])[..], &tar(&[("a/x", b""), ("b/x", b"")]), b"PK\x03\x04", b"", b"x"]
+    {
+        let (_folder, path) = file(broken);
+        assert!(Packaged::read("packed", &path).is_err());
+    }
+}
+
+#[test]
+fn the_command_says_what_drifted() {
+    let made = Made::new(&[("go.mod", 0o100_644, b"module m\n"), ("a.go", 0o100_644, b"package a\n")]);
+    made.tag("v1.0.0", made.commit);
+    let run = |members: &[(&str, &[u8])], more: &[&str]| {
+        let (_folder, path) = file(&module_zip(members));
+        let output = Command::new(env!("CARGO_BIN_EXE_reprove"))
+            .args(["--format", "json", "drift"])
+            .arg(&path)
+            .arg("--repository")
+            .arg(made.path())
+            .args(more)
+            .output()
+            .unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().unwrap(), answer)
+    };
+    let good: [(&str, &[u8]); 2] =
+        [("m.x/m@v1.0.0/go.mod", b"module m\n"), ("m.x/m@v1.0.0/a.go", b"package a\n")];
+    let (code, answer) = run(&good, &["--tag", "v1.0.0"]);
+    assert_eq!((code, &answer["verdict"], &answer["same"]), (0, &"pass".into(), &2.into()));
+    assert_eq!(run(&good, &["--commit", &made.commit.to_string()]).0, 0);
+    let (code, answer) = run(&[good[0], ("m.x/m@v1.0.0/a.go", b"x")], &["--tag", "v1.0.0"]);
+    assert_eq!((code, &answer["drifted"][0]["path"]), (1, &"a.go".into()));
+    assert_eq!(run(&good, &["--tag", "v2.0.0"]).0, 4, "a tag that is not there could not be looked at");
+    assert_eq!(run(&good, &[]).0, 2);
+}
