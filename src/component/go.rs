@@ -21,13 +21,15 @@
 //! the source or from how its project makes releases. A value stands in one of the two places.
 
 mod check;
+pub mod domain;
+mod places;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 pub(super) use check::{NpmFile, UpstreamFile, npm, upstream};
-pub use check::{is_module_path, is_module_version, is_toolchain};
+pub use domain::{is_module_path, is_module_version, is_toolchain};
 
 /// A release of which Go built the binaries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,6 +93,9 @@ pub struct GoRecipe {
     pub binaries: Vec<GoBinary>,
     /// The checkout that the publisher built in; none where it was built outside of a repository.
     pub vcs: Option<Checkout>,
+    /// Names of the other values that were read from the published artifact.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<String>,
 }
 
 /// One binary.

@@ -52,8 +52,8 @@ use std::str::FromStr;
 
 pub use error::ComponentError;
 pub use go::{
-    Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, PLACEHOLDERS, Tag, Value, is_module_path,
-    is_module_version, is_toolchain,
+    Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, PLACEHOLDERS, Tag, Value, domain,
+    is_module_path, is_module_version, is_toolchain,
 };
 pub use purl::{PackageUrl, PackageUrlError};
 pub(crate) use pypi::is_publisher;

@@ -42,6 +42,10 @@ pub(super) fn replay(recipe: &GoRecipe, info: Option<&GoBuildInfo>, read_from: &
     if recipe.toolchain.observed {
         observe("go-version", &format!("go{}", recipe.toolchain.text), "chooses the tool chain");
     }
+    for name in &recipe.observed {
+        let (value, effect) = of_recipe(recipe, name);
+        observe(name, &value, effect);
+    }
     if let Some(vcs) = &recipe.vcs {
         let effect = "answered by the stand-in for git; recorded in the binary";
         let whole = vcs.revision.text.len() == 40;
@@ -97,6 +101,26 @@ pub(super) fn replay(recipe: &GoRecipe, info: Option<&GoBuildInfo>, read_from: &
     }
     replay.ldflags = Some(text);
     replay
+}
+
+/// A value of the recipe that was read from the artifact when the recipe was written, and what it decides.
+fn of_recipe(recipe: &GoRecipe, name: &str) -> (String, &'static str) {
+    match name {
+        "path" => (recipe.path.clone(), "folder of the source in the sandbox"),
+        "gopath" => (recipe.gopath.clone(), "`GOPATH` in the sandbox"),
+        "goroot" => (recipe.goroot.clone(), "folder of the tool chain in the sandbox"),
+        "env" => {
+            let words: Vec<String> = recipe.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            (words.join(" "), "selects what is built for")
+        }
+        "flags" => (recipe.flags.join(" "), "given to `go build`"),
+        "tags" => (recipe.tags.join(","), "given to `go build` with `-tags`, in this order"),
+        "ldflags" => (recipe.ldflags.clone().unwrap_or_default(), "given to `go build` with `-ldflags`"),
+        _ => {
+            let words: Vec<&str> = recipe.binaries.iter().map(|b| b.package.as_str()).collect();
+            (words.join(" "), "packages that are built")
+        }
+    }
 }
 
 fn assumed(what: &str, value: &str) -> Gap {
@@ -163,6 +187,7 @@ mod tests {
                 modified_observed: false,
                 tags: Vec::new(),
             }),
+            observed: Vec::new(),
         }
     }
 
@@ -190,6 +215,24 @@ mod tests {
         let names: Vec<&str> = got.observations.iter().map(|o| o.name.as_str()).collect();
         assert_eq!(names, ["go-version", "vcs-revision", "build-user", "build-date"]);
         assert_eq!(got.gaps, []);
+    }
+
+    #[test]
+    fn what_the_recipe_took_from_the_artifact_is_listed_again() {
+        let all = ["path", "gopath", "goroot", "env", "flags", "tags", "ldflags", "binaries"];
+        let recipe = GoRecipe { observed: all.map(str::to_owned).into(), ..recipe() };
+        let got = replay(&recipe, None, "x").observations;
+        let values: Vec<(&str, &str)> = got.iter().map(|o| (o.name.as_str(), o.value.as_str())).collect();
+        for expected in [
+            ("path", "/app"),
+            ("env", "GOARCH=amd64"),
+            ("tags", "netgo"),
+            ("ldflags", PROMU),
+            ("binaries", "."),
+        ] {
+            assert!(values.contains(&expected), "{expected:?} is not in {values:?}");
+        }
+        assert_eq!(got.len(), 1 + all.len(), "and the tool chain");
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! From the tables of a Go release to a [`GoRelease`], each value checked against its domain.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::check::Located;
 use super::super::{Channel, ComponentError, PackageUrl, PackageUrlError, Release};
-use super::{Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, PLACEHOLDERS, Tag, Value};
+use super::domain::{
+    is_below, is_file_name, is_flag, is_folder, is_ldflags, is_module_path, is_module_version, is_package,
+    is_revision, is_tag, is_target, is_target_value, is_time, is_toolchain, is_word,
+};
+use super::places::Places;
+use super::{Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, Tag, Value};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -16,7 +21,7 @@ pub(in crate::component) struct NpmFile {
     pub(in crate::component) purl: Spanned<String>,
     source: ModuleFile,
     members: Spanned<Vec<MemberFile>>,
-    go: GoFile,
+    go: Spanned<GoFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -28,7 +33,7 @@ pub(in crate::component) struct UpstreamFile {
     source: ModuleFile,
     #[serde(default)]
     members: Option<Spanned<Vec<MemberFile>>>,
-    go: GoFile,
+    go: Spanned<GoFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,16 +55,14 @@ struct MemberFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct GoFile {
     toolchain: Option<Spanned<String>>,
-    path: Spanned<String>,
+    path: Option<Spanned<String>>,
     gopath: Option<Spanned<String>>,
     goroot: Option<Spanned<String>>,
-    env: BTreeMap<Spanned<String>, Spanned<String>>,
-    #[serde(default)]
-    flags: Vec<Spanned<String>>,
-    #[serde(default)]
-    tags: Vec<Spanned<String>>,
+    env: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+    flags: Option<Vec<Spanned<String>>>,
+    tags: Option<Vec<Spanned<String>>>,
     ldflags: Option<Spanned<String>>,
-    binaries: Spanned<Vec<BinaryFile>>,
+    binaries: Option<Spanned<Vec<BinaryFile>>>,
     vcs: Option<VcsFile>,
     #[serde(default)]
     observed: ObservedFile,
@@ -88,6 +91,14 @@ struct VcsFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ObservedFile {
     toolchain: Option<Spanned<String>>,
+    path: Option<Spanned<String>>,
+    gopath: Option<Spanned<String>>,
+    goroot: Option<Spanned<String>>,
+    env: Option<BTreeMap<Spanned<String>, Spanned<String>>>,
+    flags: Option<Vec<Spanned<String>>>,
+    tags: Option<Vec<Spanned<String>>>,
+    ldflags: Option<Spanned<String>>,
+    binaries: Option<Spanned<Vec<BinaryFile>>>,
     vcs: Option<ObservedVcsFile>,
 }
 
@@ -97,133 +108,6 @@ struct ObservedVcsFile {
     revision: Option<Spanned<String>>,
     time: Option<Spanned<String>>,
     modified: Option<bool>,
-}
-
-/// Go's own rules for a module's path are its proxy's affair; here it only must not lead elsewhere.
-pub fn is_module_path(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 500
-        && !text.starts_with('-')
-        && text.split('/').all(|element| {
-            !element.is_empty()
-                && !element.chars().all(|c| c == '.')
-                && !element.ends_with('.')
-                && element.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c))
-        })
-}
-
-/// A version as file names hold it: `v`, a digit, then letters, digits and `.-+`.
-pub fn is_module_version(text: &str) -> bool {
-    let rest = text.strip_prefix('v').unwrap_or_default();
-    text.len() <= 200
-        && rest.starts_with(|c: char| c.is_ascii_digit())
-        && rest.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c))
-        && !rest.contains("..")
-}
-
-/// A released tool chain: `1.23.12`, `1.21rc2`. A development version has no place where it could be had.
-pub fn is_toolchain(text: &str) -> bool {
-    let mut parts = text.split('.');
-    let number = |p: &str| !p.is_empty() && p.len() <= 4 && p.chars().all(|c| c.is_ascii_digit());
-    let last = |p: &str| {
-        let digits = p.trim_end_matches(|c: char| c.is_ascii_digit());
-        number(p) || ["rc", "beta"].iter().any(|w| digits.strip_suffix(w).is_some_and(number) && digits != p)
-    };
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("1"), Some(minor), None, _) => last(minor),
-        (Some("1"), Some(minor), Some(patch), None) => number(minor) && number(patch),
-        _ => false,
-    }
-}
-
-/// An absolute folder of plain names that the sandbox does not use itself.
-fn is_folder(text: &str) -> bool {
-    let own = ["/proc", "/dev", "/tmp", "/run", "/sys", "/build", "/etc"];
-    text.strip_prefix('/').is_some_and(is_below)
-        && !own.iter().any(|o| text == *o || text.strip_prefix(o).is_some_and(|rest| rest.starts_with('/')))
-}
-
-/// A path of plain names below something.
-fn is_below(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 500
-        && text.split('/').all(|part| {
-            !part.is_empty()
-                && part != "."
-                && part != ".."
-                && part.chars().all(|c| c.is_ascii_graphic() && c != '\\')
-        })
-}
-
-fn is_file_name(text: &str) -> bool {
-    text.len() <= 200 && !text.contains('/') && is_below(text)
-}
-
-/// A flag that decides bytes; those that run programs or write elsewhere are not among them.
-fn is_flag(text: &str) -> bool {
-    const WHOLE: [&str; 10] = [
-        "-trimpath",
-        "-a",
-        "-buildvcs=true",
-        "-buildvcs=false",
-        "-buildvcs=auto",
-        "-mod=vendor",
-        "-mod=readonly",
-        "-buildmode=exe",
-        "-buildmode=pie",
-        "-pgo=off",
-    ];
-    let valued = ["-gcflags=", "-asmflags="].iter().any(|p| text.starts_with(p));
-    WHOLE.contains(&text)
-        || (valued && !text.contains("-o") && text.chars().all(|c| c == ' ' || c.is_ascii_graphic()))
-}
-
-fn is_target(key: &str) -> bool {
-    const KEYS: [&str; 14] = [
-        "GOOS",
-        "GOARCH",
-        "GOAMD64",
-        "GOARM",
-        "GOARM64",
-        "GO386",
-        "GOMIPS",
-        "GOMIPS64",
-        "GOPPC64",
-        "GORISCV64",
-        "GOEXPERIMENT",
-        "GOFIPS140",
-        "CGO_ENABLED",
-        "GOWORK",
-    ];
-    KEYS.contains(&key)
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 100
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-,".contains(c))
-}
-
-fn is_package(text: &str) -> bool {
-    let below = text.strip_prefix("./").unwrap_or(text);
-    text == "." || (is_below(below) && !text.starts_with('-'))
-}
-
-fn is_revision(text: &str) -> bool {
-    matches!(text.len(), 12 | 40) && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
-}
-
-/// Linker flags: one line, and only known names in braces.
-fn is_ldflags(text: &str) -> bool {
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once('{') {
-        let Some((name, tail)) = after.split_once('}') else { return false };
-        if !PLACEHOLDERS.contains(&name) {
-            return false;
-        }
-        rest = tail;
-    }
-    text.len() <= 8192 && !rest.contains('}') && text.chars().all(|c| c == ' ' || c.is_ascii_graphic())
 }
 
 pub(in crate::component) fn npm(located: &Located, raw: &NpmFile) -> Result<Release, ComponentError> {
@@ -266,7 +150,7 @@ fn release(
     located: &Located,
     source: &ModuleFile,
     members: Option<&Spanned<Vec<MemberFile>>>,
-    go: &GoFile,
+    go: &Spanned<GoFile>,
     artifact: String,
     checksums: Option<String>,
 ) -> Result<GoRelease, ComponentError> {
@@ -302,13 +186,16 @@ fn release(
     }
     if taken.is_empty() && recipe.binaries.len() != 1 {
         let detail = "no member is given, and there is not exactly one binary".to_owned();
-        return Err(located.error(go.binaries.span(), detail, "name the archive's members with `members`"));
+        return Err(located.error(go.span(), detail, "name the archive's members with `members`"));
     }
     Ok(GoRelease { artifact, checksums, module, version, members: taken, recipe })
 }
 
-fn recipe(located: &Located, raw: &GoFile) -> Result<GoRecipe, ComponentError> {
-    let folder = |value: &Option<Spanned<String>>, default: &str| match value {
+fn recipe(located: &Located, raw: &Spanned<GoFile>) -> Result<GoRecipe, ComponentError> {
+    let (at, raw) = (raw.span(), raw.get_ref());
+    let observed = &raw.observed;
+    let mut places = Places::new(located, at.clone());
+    let folder = |value: Option<&Spanned<String>>, default: &str| match value {
         None => Ok(default.to_owned()),
         Some(value) => located.require(value, is_folder, "a folder for the build", "e.g. `/app`"),
     };
@@ -320,31 +207,34 @@ fn recipe(located: &Located, raw: &GoFile) -> Result<GoRecipe, ComponentError> {
             "e.g. `1.23.12`, never a development version",
         )
     };
-    let toolchain = match (&raw.toolchain, &raw.observed.toolchain) {
+    let toolchain = match (&raw.toolchain, &observed.toolchain) {
         (Some(value), None) => Value { text: toolchain(value)?, observed: false },
         (None, Some(value)) => Value { text: toolchain(value)?, observed: true },
         _ => {
             let detail = "the tool chain's version is not given in exactly one place".to_owned();
             let remedy = "write `toolchain` in the recipe, or under `observed` where the artifact told it";
-            return Err(located.error(raw.path.span(), detail, remedy));
+            return Err(located.error(at, detail, remedy));
         }
     };
     let mut env = BTreeMap::new();
-    for (key, value) in &raw.env {
+    for (key, value) in places.needed("env", raw.env.as_ref(), observed.env.as_ref())? {
         let name = located.require(key, is_target, "a variable that selects a target", "e.g. `GOARCH`")?;
-        let fits =
-            |v: &str| is_word(v) && (name != "CGO_ENABLED" || v == "0") && (name != "GOWORK" || v == "off");
-        let text = located.require(value, fits, "its value", "a word; `0` for `CGO_ENABLED`")?;
+        let text = located.require(
+            value,
+            |v| is_target_value(&name, v),
+            "its value",
+            "a word; `0` for `CGO_ENABLED`",
+        )?;
         env.insert(name, text);
     }
     for key in ["GOOS", "GOARCH"] {
         if !env.contains_key(key) {
             let detail = format!("`{key}` is not given");
-            return Err(located.error(raw.path.span(), detail, "name the target with `GOOS` and `GOARCH`"));
+            return Err(located.error(at, detail, "name the target with `GOOS` and `GOARCH`"));
         }
     }
     let mut binaries: Vec<GoBinary> = Vec::new();
-    for binary in raw.binaries.get_ref() {
+    for binary in places.needed("binaries", raw.binaries.as_ref(), observed.binaries.as_ref())?.get_ref() {
         let name = located.require(&binary.name, is_file_name, "a file name", "a plain file name")?;
         let package = located.require(&binary.package, is_package, "a package", "e.g. `./cmd/x`")?;
         if binaries.iter().any(|b| b.name == name) {
@@ -355,24 +245,26 @@ fn recipe(located: &Located, raw: &GoFile) -> Result<GoRecipe, ComponentError> {
     }
     if binaries.is_empty() {
         let detail = "no binary is given".to_owned();
-        return Err(located.error(raw.binaries.span(), detail, "name what is built"));
+        return Err(located.error(at, detail, "name what is built"));
     }
+    let words = |list: Option<&Vec<Spanned<String>>>, fits: fn(&str) -> bool, what, expected| {
+        located.require_all(list.map_or(&[][..], Vec::as_slice), fits, what, expected)
+    };
+    let path = places.needed("path", raw.path.as_ref(), observed.path.as_ref())?;
+    let flags = places.one("flags", raw.flags.as_ref(), observed.flags.as_ref())?;
+    let tags = places.one("tags", raw.tags.as_ref(), observed.tags.as_ref())?;
+    let ldflags = places.one("ldflags", raw.ldflags.as_ref(), observed.ldflags.as_ref())?;
+    let gopath = places.one("gopath", raw.gopath.as_ref(), observed.gopath.as_ref())?;
+    let goroot = places.one("goroot", raw.goroot.as_ref(), observed.goroot.as_ref())?;
     Ok(GoRecipe {
         toolchain,
-        path: located.require(&raw.path, is_folder, "a folder for the source", "e.g. `/app`")?,
-        gopath: folder(&raw.gopath, "/go")?,
-        goroot: folder(&raw.goroot, "/usr/local/go")?,
+        path: located.require(path, is_folder, "a folder for the source", "e.g. `/app`")?,
+        gopath: folder(gopath, "/go")?,
+        goroot: folder(goroot, "/usr/local/go")?,
         env,
-        flags: located.require_all(
-            &raw.flags,
-            is_flag,
-            "a flag that a recipe may have",
-            "e.g. `-trimpath`",
-        )?,
-        tags: located.require_all(&raw.tags, |t| is_word(t) && !t.contains(','), "a tag", "one word")?,
-        ldflags: raw
-            .ldflags
-            .as_ref()
+        flags: words(flags, is_flag, "a flag that a recipe may have", "e.g. `-trimpath`")?,
+        tags: words(tags, is_tag, "a tag", "one word")?,
+        ldflags: ldflags
             .map(|v| {
                 located.require(
                     v,
@@ -383,11 +275,12 @@ fn recipe(located: &Located, raw: &GoFile) -> Result<GoRecipe, ComponentError> {
             })
             .transpose()?,
         binaries,
-        vcs: checkout(located, raw)?,
+        vcs: checkout(located, &at, raw)?,
+        observed: places.observed,
     })
 }
 
-fn checkout(located: &Located, raw: &GoFile) -> Result<Option<Checkout>, ComponentError> {
+fn checkout(located: &Located, at: &Range<usize>, raw: &GoFile) -> Result<Option<Checkout>, ComponentError> {
     let (derived, observed) = (raw.vcs.as_ref(), raw.observed.vcs.as_ref());
     if derived.is_none() && observed.is_none() {
         return Ok(None);
@@ -400,19 +293,18 @@ fn checkout(located: &Located, raw: &GoFile) -> Result<Option<Checkout>, Compone
                 _ => {
                     let detail = format!("the checkout's {what} is not given in exactly one place");
                     let remedy = "write it under `vcs`, or under `observed.vcs` where the artifact told it";
-                    return Err(located.error(raw.path.span(), detail, remedy));
+                    return Err(located.error(at.clone(), detail, remedy));
                 }
             };
             let text = located.require(value, fits, &format!("a {what}"), "as `git` and Go write it")?;
             Ok(Value { text, observed })
         };
-    let is_time = |t: &str| t.parse::<Timestamp>().is_ok_and(|at| at.to_string() == t);
     let modified = match (derived.and_then(|d| d.modified), observed.and_then(|o| o.modified)) {
         (Some(value), None) => (value, false),
         (None, Some(value)) => (value, true),
         _ => {
             let detail = "whether the checkout was modified is not said in exactly one place".to_owned();
-            return Err(located.error(raw.path.span(), detail, "write `modified = false` or `true`"));
+            return Err(located.error(at.clone(), detail, "write `modified = false` or `true`"));
         }
     };
     let mut tags = Vec::new();
@@ -535,12 +427,22 @@ vcs = { modified = true }
     }
 
     #[test]
-    fn only_released_tool_chains_have_a_place() {
-        for good in ["1.21.0", "1.25.12", "1.21rc2", "1.20"] {
-            assert!(is_toolchain(good), "{good}");
-        }
-        for bad in ["", "1", "devel", "1.21-fork", "1.21.0.1", "2.0.0", "1.21rc", "1.21 ", "1.x"] {
-            assert!(!is_toolchain(bad), "{bad}");
+    fn each_value_has_one_place_and_the_observed_ones_are_known() {
+        let moved = GOOD
+            .replace("env = { GOOS = \"linux\", GOARCH = \"amd64\" }\n", "")
+            .replace("flags = [\"-trimpath\"]\n", "")
+            + "env = { GOOS = \"linux\", GOARCH = \"amd64\" }\nflags = [\"-trimpath\"]\n";
+        let (told, derived) = (read(&moved).unwrap(), read(GOOD).unwrap());
+        let recipe = |c: &Component| c.release(None).unwrap().go().unwrap().recipe.clone();
+        assert_eq!(recipe(&told).observed, ["env", "flags"]);
+        assert_eq!(GoRecipe { observed: Vec::new(), ..recipe(&told) }, recipe(&derived));
+        for (text, expected) in [
+            (format!("{GOOD}tags = [\"a\"]\nflags = []\n"), "`flags` is given in the recipe and under"),
+            (moved.replace("env = {", "tags = ["), "error"),
+            (moved.replace("path = \"/app\"\n", ""), "`path` is not given"),
+        ] {
+            let error = format!("error: {}", read(&text).unwrap_err());
+            assert!(error.contains(expected), "{error}");
         }
     }
 }
