@@ -11,6 +11,9 @@ pub struct ObserveLimits {
     pub go_version_bytes_max: u64,
     /// Modules in a Go binary. Default 20,000: two orders above the largest build lists in use.
     pub go_modules_max: usize,
+    /// Source files that a Go binary's line tables may name, beside those of its tool chain and of other
+    /// modules. Default 100,000: Kubernetes' largest binaries name fewer than 30,000 of all kinds.
+    pub go_files_max: usize,
     /// Sections or segments of an executable that are looked at. Default 65,535: the ELF header's own
     /// 16-bit count.
     pub sections_max: usize,
@@ -29,6 +32,7 @@ impl ObserveLimits {
         go_module_text_bytes_max: 4 << 20,
         go_version_bytes_max: 1024,
         go_modules_max: 20_000,
+        go_files_max: 100_000,
         sections_max: 65_535,
         wheel_members_max: 100_000,
         wheel_metadata_bytes_max: 16 << 20,

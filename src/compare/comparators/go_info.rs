@@ -50,6 +50,24 @@ pub(crate) fn stamped(
     if aside && walk.found() == before {
         walk.add(Difference::exact(pair.path, Cause::Content).field("go build info"));
     }
+    folders(walk, pair)
+}
+
+/// Reports folders of the build that the line tables of both sides name, and that differ. Build information
+/// does not hold them; without this, only the bytes that depend on them would be told.
+pub(crate) fn folders(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
+    let found = |blob: &Blob| go::folders(blob.seekable(), &read(blob)?, &ObserveLimits::DEFAULT).ok();
+    let (Some(a), Some(b)) = (found(pair.a), found(pair.b)) else { return Ok(()) };
+    for (what, x, y) in
+        [("the source", a.source, b.source), ("GOPATH", a.gopath, b.gopath), ("GOROOT", a.goroot, b.goroot)]
+    {
+        if let (Some(x), Some(y)) = (&x, &y)
+            && x != y
+        {
+            let difference = Difference::exact(pair.path, Cause::BuildPath);
+            walk.add(difference.field(format!("go line tables, folder of {what}")).values(x, y).pattern());
+        }
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! Since Go 1.18 two length-prefixed strings follow it; before, it holds two pointers to string headers,
 //! which are followed through the executable's address map.
 
+mod folders;
 mod locate;
 mod modinfo;
 
@@ -11,6 +12,7 @@ use std::io::{Read, Seek};
 
 use crate::limits::observe::ObserveLimits;
 use crate::observe::ObserveError;
+pub use folders::{GoFolders, folders};
 use locate::{Image, MAGIC};
 pub use modinfo::{GoBuildInfo, GoModule, GoSetting, Missing};
 

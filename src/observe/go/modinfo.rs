@@ -327,6 +327,19 @@ mod tests {
         }
     }
 
+    /// Replacements that lead in a circle are two facts; nothing follows them.
+    #[test]
+    fn a_circle_of_replacements_is_told_as_it_stands() {
+        let info = parse("dep\ta\tv1\n=>\tb\tv1\ndep\tb\tv1\n=>\ta\tv1\ndep\tc\tv1\n=>\tc\tv1\n").unwrap();
+        let pairs: Vec<(&str, &str)> = info
+            .dependencies
+            .iter()
+            .map(|m| (m.path.as_str(), m.replacement.as_ref().unwrap().path.as_str()))
+            .collect();
+        assert_eq!(pairs, [("a", "b"), ("b", "a"), ("c", "c")]);
+        assert!(info.dependencies.iter().all(|m| m.replacement.as_ref().unwrap().replacement.is_none()));
+    }
+
     #[test]
     fn the_number_of_modules_is_bounded() {
         let limits = ObserveLimits { go_modules_max: 2, ..ObserveLimits::DEFAULT };
