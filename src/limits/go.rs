@@ -25,6 +25,9 @@ pub struct GoLimits {
     pub description_bytes_max: u64,
     /// A published archive in bytes. Default 2 GiB: GitHub's bound on a release asset.
     pub published_bytes_max: u64,
+    /// Members of a published archive. Default 50,000: the largest packages of npm have some 30,000, the
+    /// releases of the first world fewer than ten.
+    pub published_members_max: u64,
 }
 
 impl GoLimits {
@@ -39,6 +42,7 @@ impl GoLimits {
         info_bytes_max: 64 << 10,
         description_bytes_max: 4 << 20,
         published_bytes_max: 2 << 30,
+        published_members_max: 50_000,
     };
 
     /// As bounds on a zip archive.

@@ -5,24 +5,25 @@
 //! member by member. Where what was published cannot be had, the binaries are built twice all the same:
 //! that they are equal with each other is then all that is established.
 
+mod compared;
 mod examine;
+mod masked;
 mod members;
 mod published;
 mod replay;
 mod source;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
     AuditError, Audited, Clones, Depth, Examination, Examined, Ground, Repeat, Seen, Subject, make_folder,
 };
-use crate::artifact::{Artifact, ArtifactName, Published, Rebuilt};
-use crate::compare::{self, Cause, CompareOptions};
+use crate::artifact::{Artifact, ArtifactName, Published};
 use crate::component::{Channel, GoRelease, Origin, Release as Defined};
 use crate::digest::Digest;
 use crate::environment::go::{self as environment, GoLock, LockedModule, Objects, Unpacked};
-use crate::event::{Event, Stage};
+use crate::event::Stage;
 use crate::fetch::{Length, Request};
 use crate::limits::archive::ArchiveLimits;
 use crate::limits::go::GoLimits;
@@ -33,14 +34,13 @@ use crate::rebuild::go::{
 };
 use crate::rebuild::{Kept, Rebuild};
 use crate::report::{
-    ArtifactPair, Build, BuildResult, BuiltAlone, Bytes, Container, Environment, Evidence, FileState, Gap,
-    Index, IndexKind, Outcome, Package, Rebuild as ReportedBuild, Source, SourceFile, SourceSignature,
-    artifact_outcome,
+    ArtifactPair, Build, BuildResult, BuiltAlone, Bytes, Environment, Evidence, FileState, Gap, Index,
+    IndexKind, Package, Rebuild as ReportedBuild, Source, SourceFile, SourceSignature,
 };
 use crate::source::go::database::{self, DatabaseKey};
 use crate::source::go::{ModuleProxy, ModuleVersion};
 use crate::source::npm;
-use members::{Parts, difference, take_apart};
+use members::{Parts, take_apart};
 pub use published::Announcement;
 use replay::{Replay, replay};
 
@@ -286,8 +286,7 @@ impl Flow<'_> {
         let path = published.0.path.as_std_path();
         let go = self.own.go;
         if go.members.is_empty() {
-            let files = BTreeMap::from([(go.artifact.clone(), path.to_path_buf())]);
-            return Ok(Parts { files, headers: Vec::new() });
+            return Ok(Parts::whole(go.artifact.clone(), path.to_path_buf()));
         }
         let to = folder.join("published");
         if to.exists() {
@@ -302,9 +301,12 @@ impl Flow<'_> {
             .collect();
         let limits = ArchiveLimits {
             expanded_bytes_max: self.world.limits.published_bytes_max,
+            members_max: self.world.limits.published_members_max,
             ..ArchiveLimits::DEFAULT
         };
-        take_apart(path, &to, &programs, &limits)
+        let mut parts = take_apart(path, &to, &limits)?;
+        parts.check_modes(&programs);
+        Ok(parts)
     }
 
     /// What the first published binary that says anything says of itself.
@@ -314,7 +316,7 @@ impl Flow<'_> {
             go.members.iter().filter(|m| matches!(m.origin, Origin::Binary(_))).map(|m| m.path.as_str());
         let alone = go.members.is_empty().then_some(go.artifact.as_str());
         binaries.chain(alone).find_map(|name| {
-            match observe(parts.files.get(name)?, &ObserveLimits::DEFAULT).ok()?.content {
+            match observe(&parts.files.get(name)?.path, &ObserveLimits::DEFAULT).ok()?.content {
                 Content::Go(found) => Some(found.build_info),
                 _ => None,
             }
@@ -362,7 +364,7 @@ impl Flow<'_> {
                 (Repeat::Always, _) => true,
                 (Repeat::OnDifference, Depth::Build | Depth::Source) => false,
                 (Repeat::OnDifference, Depth::Comparison) => {
-                    parts.is_none() || self.ground.wants_second(&audited.evidence)
+                    parts.is_none() || audited.evidence.artifacts.iter().any(differs)
                 }
             };
         }
@@ -396,97 +398,6 @@ impl Flow<'_> {
         }))
     }
 
-    /// The binary that a member is.
-    fn binary_of(&self, member: &str) -> Option<&str> {
-        let go = self.own.go;
-        if go.members.is_empty() {
-            return go.recipe.binaries.first().map(|b| b.name.as_str());
-        }
-        go.members.iter().find(|m| m.path == member).and_then(|m| match &m.origin {
-            Origin::Binary(name) => Some(name.as_str()),
-            Origin::File(_) => None,
-        })
-    }
-
-    /// Compares each member with the binary or the file of the source that it is said to be.
-    fn compare(
-        &self,
-        evidence: &mut Evidence,
-        parts: &Parts,
-        first: &Rebuild,
-        first_dir: &Path,
-        source: &Path,
-    ) -> Result<(), AuditError> {
-        self.ground
-            .observer
-            .event(&Event::Started { stage: Stage::Comparison, what: "published and rebuilt" });
-        let scratch = self.ground.work.join("scratch");
-        make_folder(&scratch)?;
-        let options = CompareOptions::new(scratch);
-        let go = self.own.go;
-        let name = ArtifactName::new(go.artifact.clone())?;
-        let rebuilt = first.rebuilt(first_dir)?;
-        let mut expected: BTreeMap<&str, Option<Rebuilt>> = BTreeMap::new();
-        for member in &go.members {
-            let ours = match &member.origin {
-                Origin::Binary(binary) => rebuilt.iter().find(|r| r.0.name.as_str() == binary).cloned(),
-                Origin::File(file) => of_source(source, file)?,
-            };
-            expected.insert(&member.path, ours);
-        }
-        if go.members.is_empty() {
-            expected.insert(&go.artifact, rebuilt.into_iter().next());
-        }
-        for (member, ours) in &expected {
-            let Some(path) = parts.files.get(*member) else {
-                evidence.not_looked.push(Gap {
-                    code: "member-missing".to_owned(),
-                    text: format!("`{member}`: the published archive does not have it"),
-                });
-                continue;
-            };
-            let theirs = Published(Artifact::read(name.clone(), path)?);
-            let mut pair = pair(&name, member, &theirs, go.members.is_empty());
-            if let Some(ours) = ours {
-                pair.rebuilt = Bytes::of(&ours.0);
-                if pair.rebuilt.as_ref() != Some(&pair.published) {
-                    pair = pair.explained_by(&compare::compare(&theirs, ours, &options)?);
-                }
-            }
-            evidence.artifacts.push(pair);
-        }
-        for (member, path) in parts.files.iter().filter(|(m, _)| !expected.contains_key(m.as_str())) {
-            let theirs = Published(Artifact::read(name.clone(), path)?);
-            let mut extra = pair(&name, member, &theirs, false);
-            extra.differences = vec![difference(member, Cause::MemberRemoved, None, "no such member")];
-            evidence.artifacts.push(extra);
-        }
-        self.container(evidence, parts, name);
-        let equal = evidence.artifacts.iter().filter(|p| artifact_outcome(p) == Outcome::Identical).count();
-        let what = format!("{equal} of {} identical", evidence.artifacts.len());
-        self.ground.observer.event(&Event::Finished { stage: Stage::Comparison, what: &what });
-        Ok(())
-    }
-
-    fn container(&self, evidence: &mut Evidence, parts: &Parts, name: ArtifactName) {
-        if self.own.go.members.is_empty() {
-            return;
-        }
-        let path = match (self.world.published, &self.own.lock.published) {
-            (Some(path), _) => Artifact::read(name.clone(), path).ok().and_then(|a| Bytes::of(&a)),
-            (None, Some(locked)) => Some(Bytes { digest: locked.digest.clone(), len_bytes: locked.size }),
-            (None, None) => None,
-        };
-        if let Some(published) = path {
-            evidence.containers.push(Container {
-                name,
-                published,
-                differences: parts.headers.clone(),
-                limits: Vec::new(),
-            });
-        }
-    }
-
     /// Enters what has nothing published beside it.
     fn alone(&self, evidence: &mut Evidence, first: &Rebuild, second: Option<&Rebuild>) {
         let go = self.own.go;
@@ -504,6 +415,12 @@ impl Flow<'_> {
     }
 }
 
+/// Whether what we built is something else than what was published: then our own build is tested first. A
+/// member that nothing of ours stands beside is no matter of stability.
+fn differs(pair: &ArtifactPair) -> bool {
+    pair.rebuilt.as_ref().is_some_and(|ours| *ours != pair.published)
+}
+
 /// What the second build had otherwise.
 fn varied() -> Vec<String> {
     ["host name `another-host`", "1 processor", "empty build cache at another path", "another home"]
@@ -514,37 +431,6 @@ fn varied() -> Vec<String> {
 fn bytes_of(rebuild: &Rebuild, binary: &str) -> Option<Bytes> {
     let kept: &Kept = rebuild.artifacts.iter().find(|k| k.name.as_str() == binary)?;
     Bytes::from_digests(&kept.digests, kept.len_bytes)
-}
-
-/// A file of the source in the role of what we made; none where the source has no such file.
-fn of_source(source: &Path, file: &str) -> Result<Option<Rebuilt>, AuditError> {
-    let mut path: PathBuf = source.to_path_buf();
-    for part in file.split('/') {
-        path.push(part);
-        // A link of a hostile source could show any file of this machine as its own.
-        if path.symlink_metadata().map_or(true, |found| found.is_symlink()) {
-            return Ok(None);
-        }
-    }
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let name = ArtifactName::new(file.rsplit('/').next().unwrap_or(file).to_owned())?;
-    Ok(Some(Rebuilt(Artifact::read(name, &path)?)))
-}
-
-fn pair(name: &ArtifactName, member: &str, published: &Published, whole: bool) -> ArtifactPair {
-    let none = Bytes { digest: Digest::sha256(b""), len_bytes: 0 };
-    ArtifactPair {
-        name: name.clone(),
-        member: (!whole).then(|| member.to_owned()),
-        published: Bytes::of(&published.0).unwrap_or(none),
-        rebuilt: None,
-        rebuilt_again: None,
-        differences: Vec::new(),
-        limits: Vec::new(),
-        passes: Vec::new(),
-    }
 }
 
 /// A locked module as an input of the build.
