@@ -45,7 +45,7 @@ use crate::verify::signed::Keys;
 pub use debian::Archives;
 pub use error::AuditError;
 pub use examine::{Examination, Examined, Question};
-pub use go::{Announcement, GoSubject, GoWorld};
+pub use go::{Announcement, GoSubject, GoWorld, draft};
 
 /// When to build a second time under varied circumstances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

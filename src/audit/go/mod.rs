@@ -6,6 +6,7 @@
 //! that they are equal with each other is then all that is established.
 
 mod compared;
+mod draft;
 mod examine;
 mod masked;
 mod members;
@@ -40,6 +41,7 @@ use crate::report::{
 use crate::source::go::database::{self, DatabaseKey};
 use crate::source::go::{ModuleProxy, ModuleVersion};
 use crate::source::npm;
+pub use draft::draft;
 use members::{Parts, take_apart};
 pub use published::Announcement;
 use replay::{Replay, replay};

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Audit(Box<crate::commands::audit::Audit>),
     /// Rebuild a release from its lock, and compare nothing.
     Rebuild(crate::commands::rebuild::Rebuild),
+    /// Draft a build definition from what a published artifact says of itself.
+    Recipe(crate::commands::recipe::Recipe),
     /// Print what a Go executable or a Python wheel says of how it was made.
     Observe(crate::commands::observe::Observe),
     /// Start a component in the sandbox, ask it, and say whether the answers are those expected.

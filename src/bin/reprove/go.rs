@@ -7,13 +7,14 @@ use std::process::{Command, Stdio};
 use reprove::audit::{Announcement, GoWorld};
 use reprove::component::{Channel, ChannelName, GoRelease, Release};
 use reprove::environment::go::Published;
-use reprove::event::Stage;
-use reprove::fetch::{Length, Request};
+use reprove::event::{Observer, Stage};
+use reprove::fetch::{Fetcher, Length, Request};
 use reprove::limits::go::GoLimits;
 use reprove::source::debian::Access;
 use reprove::source::go::ModuleProxy;
 use reprove::source::go::database::DatabaseKey;
 use reprove::source::npm;
+use reprove::store::Store;
 use serde::Deserialize;
 
 use crate::args::Args;
@@ -115,12 +116,15 @@ impl GoArgs {
         if !names.iter().any(go) {
             return Ok(GoHost::default());
         }
+        self.asked(args, names.contains(&ChannelName::Npm))
+    }
+
+    /// Asks the host's clients; npm's only where it is needed.
+    pub(crate) fn asked(&self, args: &Args, npm: bool) -> Result<GoHost, Failure> {
         let configured = ask("go", &["env", "GOPROXY"]).or_else(|| std::env::var("GOPROXY").ok());
         let mut proxies = self.goproxy.clone();
         proxies.extend(addresses(configured.as_deref().unwrap_or_default()));
-        let registry = || {
-            names.contains(&ChannelName::Npm).then(|| ask("npm", &["config", "get", "registry"])).flatten()
-        };
+        let registry = || npm.then(|| ask("npm", &["config", "get", "registry"])).flatten();
         Ok(GoHost {
             proxies,
             database: self.database(args)?,
@@ -163,13 +167,26 @@ impl GoHost {
     }
 
     pub(crate) fn proxy<'a>(&'a self, access: &Access<'a>) -> ModuleProxy<'a> {
-        ModuleProxy {
-            urls: &self.proxies,
-            fetcher: access.fetcher,
-            store: access.store,
-            observer: access.observer,
-            limits: &LIMITS,
-        }
+        self.module_proxy(access.fetcher, access.store, access.observer)
+    }
+
+    pub(crate) fn module_proxy<'a>(
+        &'a self,
+        fetcher: &'a Fetcher,
+        store: &'a Store,
+        observer: &'a dyn Observer,
+    ) -> ModuleProxy<'a> {
+        ModuleProxy { urls: &self.proxies, fetcher, store, observer, limits: &LIMITS }
+    }
+
+    /// The published artifact that the caller has already.
+    pub(crate) fn given(&self) -> Option<&Path> {
+        self.published.as_deref()
+    }
+
+    /// The npm registry.
+    pub(crate) fn registry(&self) -> Option<&str> {
+        self.registry.as_deref()
     }
 
     /// What was published, fetched for a lock, where the channel is one that can be asked.

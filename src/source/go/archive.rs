@@ -139,6 +139,20 @@ impl ModuleZip {
         self.each(|_, _| Ok(None))
     }
 
+    /// Each file's name and its SHA-256 in hexadecimal.
+    pub fn digests(&self) -> Result<Vec<(String, String)>, GoSourceError> {
+        let mut digests = Vec::with_capacity(self.members.len());
+        for (name, entry) in &self.members {
+            let mut hasher = Hasher::new(Algorithm::Sha256);
+            self.decode(name, entry, |part| {
+                hasher.update(part);
+                Ok(())
+            })?;
+            digests.push((name.clone(), hasher.finish().to_hex()));
+        }
+        Ok(digests)
+    }
+
     /// Unpacks into an empty folder, and gives the `h1:` sum of what was written.
     pub fn unpack(&self, to: &Path) -> Result<ModSum, GoSourceError> {
         let mut made = BTreeSet::new();

@@ -14,6 +14,7 @@ pub(crate) mod man;
 pub(crate) mod observe;
 pub(crate) mod probe;
 pub(crate) mod rebuild;
+pub(crate) mod recipe;
 pub(crate) mod store;
 pub(crate) mod trust;
 pub(crate) mod verify;
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
         Command::Audit(command) => command.run(args),
         Command::Rebuild(command) => command.run(args),
+        Command::Recipe(command) => command.run(args),
         Command::Observe(command) => command.run(args),
         Command::Probe(command) => command.run(args),
         Command::CheckConfig(command) => command.run(args),
