@@ -13,6 +13,7 @@ mod audit;
 mod debian;
 mod findings;
 mod go;
+mod go_family;
 mod observe;
 #[cfg(feature = "openpgp")]
 mod probe;
