@@ -5,6 +5,7 @@
 //! table, never left out of it.
 
 mod compare;
+mod go;
 mod measure;
 mod root_fs;
 #[path = "../it/sigstore_world/mod.rs"]
@@ -97,7 +98,7 @@ fn bench(filter: Option<&str>) -> io::Result<bool> {
     let scratch = scratch.canonicalize()?;
     let mut cases = Vec::new();
     let mut absent = Vec::new();
-    for topic in [root_fs::cases, compare::cases, verify::cases] {
+    for topic in [root_fs::cases, compare::cases, verify::cases, go::cases] {
         match topic(&scratch)? {
             Ok(more) => cases.extend(more),
             Err(why) => absent.push(why),

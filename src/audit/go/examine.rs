@@ -14,7 +14,7 @@ use crate::limits::probe::ProbeLimits;
 use crate::probe;
 use crate::probe::spec::{Probe, upstream};
 use crate::report::findings::Tested;
-use crate::report::outcome;
+use crate::report::{Outcome, outcome};
 use crate::source::go::archive::ModuleZip;
 
 /// Platform of the machine that programs are started on.
@@ -222,7 +222,7 @@ impl Flow<'_> {
             let is_it = |m: &&Member| m.origin == Origin::Binary(binary.name.clone());
             let member = go.members.iter().find(is_it).map_or(go.artifact.as_str(), |m| m.path.as_str());
             if let Some(file) = parts.files.get(member) {
-                programs.push((binary, Artifact::read(name.clone(), file)?));
+                programs.push((binary, Artifact::read(name.clone(), &file.path)?));
             }
         }
         Ok(Some(programs))

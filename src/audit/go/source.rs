@@ -1,6 +1,7 @@
 //! What the module, and the clone where one was given, make of the source that is built.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use super::*;
 use crate::audit::tagged::{Looked, look};

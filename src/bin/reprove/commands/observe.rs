@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use reprove::digest::{Algorithm, hash_file};
 use reprove::limits::observe::ObserveLimits;
-use reprove::observe::{Content, Observed, go::GoModule, observe};
+use reprove::observe::{Content, ObserveError, Observed, go::GoModule, observe};
 
 use crate::args::{Args, Format};
 use crate::exit::Exit;
@@ -17,12 +18,21 @@ use crate::render::{self, Failure};
 pub(crate) struct Observe {
     /// The executable (ELF, Mach-O, PE) or wheel. It is read, never run.
     file: PathBuf,
+
+    /// Also the file's SHA-256, for which all of it is read.
+    #[arg(long)]
+    digest: bool,
 }
 
 impl Observe {
     pub(crate) fn run(&self, args: &Args) -> Result<Exit, Failure> {
-        let observed =
-            observe(&self.file, &ObserveLimits::DEFAULT).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+        let failed = |e| Failure::new(e, Exit::CouldNotLook);
+        let mut observed = observe(&self.file, &ObserveLimits::DEFAULT).map_err(failed)?;
+        if self.digest {
+            let hashed =
+                hash_file(Algorithm::Sha256, &self.file).map_err(ObserveError::Read).map_err(failed)?;
+            observed.digest = Some(hashed.0);
+        }
         let text = match args.format {
             Format::Text => text(&observed),
             Format::Json => render::json(&observed)?,
@@ -37,7 +47,8 @@ impl Observe {
 }
 
 fn text(observed: &Observed) -> String {
-    let mut out = format!("{}  {} bytes\n", observed.digest, observed.len_bytes);
+    let digest = observed.digest.as_ref().map(|d| format!("{d}  ")).unwrap_or_default();
+    let mut out = format!("{digest}{} bytes\n", observed.len_bytes);
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(out, "  {name:<22} {}", render::printable(value));
     };
