@@ -15,6 +15,9 @@ pub struct PolicyLimits {
     pub instructions_max: usize,
     /// Time, as a net below the count of instructions. Default 30 seconds.
     pub time_max: Duration,
+    /// Memory that an evaluation may add to the process, in bytes. Default 1 GiB, what our other
+    /// stages stay below; the input is a thousandth of it.
+    pub memory_bytes_max: u64,
     /// Entries of one answer. Default 10,000: a policy that says more is not read.
     pub answers_max: usize,
 }
@@ -26,6 +29,7 @@ impl PolicyLimits {
         input_bytes_max: 16 << 20,
         instructions_max: 20_000_000,
         time_max: Duration::from_secs(30),
+        memory_bytes_max: 1 << 30,
         answers_max: 10_000,
     };
 }

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::{Program, RegoVM};
@@ -28,8 +30,23 @@ const PACKAGE: &str = "data.reprove.audit";
 /// refused.
 const NAMESPACES: [&str; 9] = ["http", "net", "opa", "time", "rand", "uuid", "io", "crypto", "rego"];
 
-/// Single functions: what prints, what waits, and what makes much of little in one instruction.
-const FUNCTIONS: [&str; 5] = ["print", "trace", "test.sleep", "numbers.range", "numbers.range_step"];
+/// Single functions: what prints, what waits, and what makes much of little in one instruction, so that
+/// neither count nor memory is looked at before it is done.
+const FUNCTIONS: [&str; 10] = [
+    "print",
+    "trace",
+    "test.sleep",
+    "numbers.range",
+    "numbers.range_step",
+    "replace",
+    "strings.replace_n",
+    "strings.render_template",
+    "regex.replace",
+    "bits.lsh",
+];
+
+/// Between two looks at the memory while a policy is evaluated.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// A policy, parsed, compiled, and found to use nothing that it may not.
 #[derive(Debug, Clone)]
@@ -96,13 +113,36 @@ impl Source {
         PolicyError::UndefinedEntry { file: self.file.clone(), entry: format!("{PACKAGE}.{entry}") }
     }
 
-    /// Evaluates one entry point in both ways.
+    /// Evaluates one entry point in both ways, and stops waiting when the process has grown by more than it
+    /// may: the engine cannot be told to stop, so that a caller who gets this answer should end.
     pub(super) fn evaluate(
         &self,
         entry: &str,
         input: &str,
         limits: &PolicyLimits,
     ) -> Result<Json, PolicyError> {
+        let before = resident_bytes().unwrap_or(0);
+        let (source, entry, input, own) = (self.clone(), entry.to_owned(), input.to_owned(), *limits);
+        let (answer, answered) = mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name("policy".to_owned())
+            // Nobody listens any more where the memory was too much.
+            .spawn(move || answer.send(source.evaluate_here(&entry, &input, &own)))
+            .map_err(|e| self.stopped(&words(&e)))?;
+        loop {
+            match answered.recv_timeout(LOOK_EVERY) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Disconnected) => return Err(self.stopped("the engine ended early")),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let (max, now) = (limits.memory_bytes_max, resident_bytes().unwrap_or(0));
+            if now.saturating_sub(before) > max {
+                return Err(self.stopped(&format!("it uses more than {max} bytes of memory")));
+            }
+        }
+    }
+
+    fn evaluate_here(&self, entry: &str, input: &str, limits: &PolicyLimits) -> Result<Json, PolicyError> {
         let input = Value::from_json_str(input).map_err(|e| self.syntax(&e))?;
         let timer = ExecutionTimerConfig { limit: limits.time_max, check_interval: NonZeroU32::MIN };
         let path = format!("{PACKAGE}.{entry}");
@@ -144,6 +184,13 @@ impl Source {
     fn stopped(&self, detail: &str) -> PolicyError {
         PolicyError::Stopped { file: self.file.clone(), detail: detail.to_owned() }
     }
+}
+
+/// The process's resident set, from proc_pid_statm(5); none where there is no `/proc`.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
 }
 
 fn is_refused(name: &str) -> bool {

@@ -418,6 +418,9 @@ fn what_reaches_out_is_refused_at_load() {
         "net.lookup_ip_addr(\"x\")",
         "io.jwt.decode(\"x\")",
         "numbers.range(1, 1000000000)",
+        "replace(\"aa\", \"a\", \"aa\")",
+        "regex.replace(\"aa\", \"a\", \"aa\")",
+        "bits.lsh(1, 1000000000000)",
         "trace(\"x\")",
         "print(\"x\")",
     ] {
@@ -482,6 +485,18 @@ fn an_evaluation_ends() {
     let policy = with_rego(&replaced("deny := set()\n", costly)).unwrap();
     let limits = PolicyLimits { instructions_max: 100_000, ..LIMITS };
     assert!(matches!(policy.decide(&input(), &limits), Err(PolicyError::Stopped { .. })));
+    // A text that is doubled until it has 128 MiB.
+    let doubled: String = (1..=21).map(|n| format!("x{n} := concat(\"\", [x{0}, x{0}])\n", n - 1)).collect();
+    let large = format!(
+        "deny contains x if {{\n count(x21) > 0\n x := {{\"code\": \"a\", \"subject\": \"b\", \"message\": \"c\"}}\n}}\nx0 := \"{}\"\n{doubled}",
+        "a".repeat(64)
+    );
+    let policy = with_rego(&replaced("deny := set()\n", &large)).unwrap();
+    let limits = PolicyLimits { memory_bytes_max: 32 << 20, ..LIMITS };
+    match policy.decide(&input(), &limits) {
+        Err(PolicyError::Stopped { detail, .. }) => assert!(detail.contains("bytes of memory"), "{detail}"),
+        other => panic!("{other:?}"),
+    }
     let small = PolicyLimits { source_bytes_max: 10, input_bytes_max: 10, ..LIMITS };
     let own = Policy::read(&own(FILE), &definition("x.rego", EMPTY), &CONTROLS, &small);
     assert!(matches!(own, Err(PolicyError::TooLarge { .. })));
