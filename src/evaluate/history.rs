@@ -145,6 +145,21 @@ pub struct Replaced {
     pub fresh: bool,
 }
 
+impl Look {
+    /// Of a component of which nothing was looked at.
+    pub fn none(component: &str) -> Self {
+        Self {
+            id: 0,
+            component: component.to_owned(),
+            version: String::new(),
+            purl: String::new(),
+            tested: String::new(),
+            as_of: String::new(),
+            tool: String::new(),
+        }
+    }
+}
+
 /// The file.
 pub struct History {
     connection: Connection,

@@ -219,16 +219,7 @@ impl Desk {
 
     /// The model of a component of which nothing was seen.
     pub(crate) fn controls_without(&self, component: &str, tested: Tested) -> Held {
-        let none = Look {
-            id: 0,
-            component: component.to_owned(),
-            version: String::new(),
-            purl: String::new(),
-            tested: String::new(),
-            as_of: String::new(),
-            tool: String::new(),
-        };
-        self.hold(&none, tested, &[], None)
+        self.hold(&Look::none(component), tested, &[], None)
     }
 
     /// Asks the policy about a release that was rebuilt and examined.

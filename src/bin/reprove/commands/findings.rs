@@ -1,22 +1,24 @@
 //! `reprove findings`.
 
-pub(super) mod csv;
+mod csv;
 mod text;
 
 use std::collections::BTreeSet;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use reprove::evaluate::history::Look;
 use reprove::evaluate::register::Severity;
 use reprove::evaluate::standing::Standing;
 use reprove::limits::report::ReportLimits;
-use reprove::probe::spec::upstream;
 use reprove::report::findings::{FindingRow, Findings as Held, Tested};
 use reprove::report::markdown;
 use serde::Serialize;
 
+use super::releases::{
+    self, Changed, Export, Pair, changed, heading, held, is_release, looks, not_looked, unknown,
+};
 use crate::args::{Args, Format};
 use crate::exit::Exit;
 use crate::host;
@@ -59,24 +61,7 @@ enum Verb {
         release: Option<String>,
     },
     /// Compare two releases of a component.
-    Diff {
-        /// The earlier release: its version as published, or upstream's.
-        before: String,
-        /// The later one.
-        after: String,
-        /// Of which component (default: all that have both).
-        #[arg(long, value_name = "NAME")]
-        component: Option<String>,
-        /// Those too whose standing is the same.
-        #[arg(long)]
-        all: bool,
-    },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Export {
-    Markdown,
-    Csv,
+    Diff(Pair),
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,51 +109,28 @@ fn severity(text: &str) -> Result<Severity, String> {
         .ok_or_else(|| format!("expected one of {}", ALL.map(|(name, _)| name).join(", ")))
 }
 
-/// What was asked for is not there.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-enum FindingsError {
-    /// No such finding.
-    #[error("no finding `{id}`")]
-    #[diagnostic(code(cli::unknown_finding), help("`reprove findings` lists them"))]
-    Unknown {
-        /// As asked for.
-        id: String,
-    },
-    /// No such component in the register.
-    #[error("no finding is about a component `{name}`")]
-    #[diagnostic(code(cli::no_findings), help("findings are about: {}", known.join(", ")))]
-    Component {
-        /// As asked for.
-        name: String,
-        /// What there is.
-        known: Vec<String>,
-    },
-    /// The release was never looked at.
-    #[error("release `{release}` was never looked at")]
-    #[diagnostic(
-        code(cli::release_not_looked),
-        help("run `reprove audit COMPONENT@VERSION` first; looked at so far: {}", if known.is_empty() { "nothing".to_owned() } else { known.join(", ") })
-    )]
-    NotLooked {
-        /// As asked for.
-        release: String,
-        /// What there is.
-        known: Vec<String>,
-    },
-}
+type Shown = releases::Shown<Held>;
 
-fn usage(error: FindingsError) -> Failure {
-    Failure::new(error, Exit::Usage)
-}
+impl releases::Held for Held {
+    const KEY: &'static str = "findings";
+    const ONE: &'static str = "finding";
 
-/// One release with what is known of it.
-#[derive(Debug, Serialize)]
-struct Shown {
-    component: String,
-    /// None where no release of it was ever looked at.
-    version: Option<String>,
-    looked_at: Option<String>,
-    findings: Held,
+    fn components(desk: &Desk) -> Vec<String> {
+        let all: BTreeSet<&String> = desk.register.findings().flat_map(|(_, f)| &f.components).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    fn of(desk: &Desk, look: &Look) -> Result<Self, Failure> {
+        let answers = match desk.history() {
+            Some(history) => history.answers(look.id, &desk.questions).map_err(register::history)?,
+            None => Vec::new(),
+        };
+        Ok(desk.findings(look, Tested::from_text(&look.tested), &answers, &desk.earlier(look)?))
+    }
+
+    fn without(desk: &Desk, component: &str, tested: Tested) -> Self {
+        desk.findings(&Look::none(component), tested, &[], &[])
+    }
 }
 
 /// One finding in two releases.
@@ -181,14 +143,8 @@ struct Step {
     before: Standing,
     after: Standing,
     because: String,
-}
-
-/// Two releases beside each other.
-#[derive(Debug, Serialize)]
-struct Diff {
-    before: String,
-    after: String,
-    steps: Vec<Step>,
+    /// Checks whose answers differ: id, before, after.
+    checks: Changed,
 }
 
 impl Findings {
@@ -200,46 +156,37 @@ impl Findings {
             Some(Verb::Show { id, component, release }) => {
                 show(args, &desk, id, component.as_deref(), release.as_deref())?
             }
-            Some(Verb::Diff { before, after, component, all }) => {
-                diff(args, &desk, before, after, component.as_deref(), *all)?
+            Some(Verb::Diff(pair)) => {
+                let diff = pair.compare(&desk, |component, new, old| steps(component, new, old, pair.all))?;
+                match args.format {
+                    Format::Json => render::json(&diff)?,
+                    Format::Text => text::diff(&diff),
+                }
             }
         };
         render::answer(&out, Exit::Pass)
     }
 
     fn list(&self, args: &Args, desk: &Desk) -> Result<String, Failure> {
-        let mut all = Vec::new();
-        for component in components(desk, &self.filter.component)? {
-            let looks = looks(desk, &component)?;
-            let mut shown = match &self.filter.release {
-                None => newest(desk, &component, &looks)?,
-                Some(release) => match looks.iter().rev().find(|l| is_release(l, release)) {
-                    Some(look) => held(desk, look)?,
-                    None => continue,
-                },
-            };
+        let mut all: Vec<Shown> =
+            releases::list(desk, &self.filter.component, self.filter.release.as_deref())?;
+        for shown in &mut all {
             if let Some(since) = &self.filter.since {
-                let then = self.then(desk, &component, &looks, since, shown.version.as_deref())?;
-                shown.findings.rows.retain(|row| {
-                    then.as_ref()
-                        .and_then(|t| t.findings.rows.iter().find(|r| r.id == row.id))
-                        .map(|r| r.standing)
-                        != Some(row.standing)
+                let then = self.then(desk, shown, since)?;
+                shown.held.rows.retain(|row| {
+                    let was = then.as_ref().and_then(|t| t.held.rows.iter().find(|r| r.id == row.id));
+                    was.map(|r| r.standing) != Some(row.standing)
                 });
             }
-            shown.findings.rows.retain(|row| self.filter.takes(row));
-            all.push(shown);
-        }
-        if let Some(release) = self.filter.release.as_ref().filter(|_| all.is_empty()) {
-            return Err(not_looked(desk, release)?);
+            shown.held.rows.retain(|row| self.filter.takes(row));
         }
         Ok(match (self.export, args.format) {
             (Some(Export::Csv), _) => csv::table(&all),
             (Some(Export::Markdown), _) => {
                 let mut out = String::from("# Findings of external audits\n\n");
                 for shown in &all {
-                    out.push_str(&format!("## {}\n\n", text::heading(shown)));
-                    markdown::render_findings(&mut out, &shown.findings, &ReportLimits::DEFAULT);
+                    out.push_str(&format!("## {}\n\n", heading(shown)));
+                    markdown::render_findings(&mut out, &shown.held, &ReportLimits::DEFAULT);
                 }
                 out
             }
@@ -249,26 +196,20 @@ impl Findings {
     }
 
     /// What was known on a day, or of another release.
-    fn then(
-        &self,
-        desk: &Desk,
-        component: &str,
-        looks: &[Look],
-        since: &str,
-        now: Option<&str>,
-    ) -> Result<Option<Shown>, Failure> {
+    fn then(&self, desk: &Desk, now: &Shown, since: &str) -> Result<Option<Shown>, Failure> {
         if let Ok(day) = since.parse::<Date>() {
             let Some(history) = desk.history() else { return Ok(None) };
-            let all = history.all_looks(component).map_err(register::history)?;
+            let all = history.all_looks(&now.component).map_err(register::history)?;
             let on = |l: &&Look| {
                 l.as_of.parse::<Timestamp>().is_ok_and(|t| t.to_zoned(jiff::tz::TimeZone::UTC).date() <= day)
             };
             return all.iter().rev().find(on).map(|look| held(desk, look)).transpose();
         }
+        let looks = looks(desk, &now.component)?;
         match looks.iter().rev().find(|l| is_release(l, since)) {
-            Some(look) if Some(look.version.as_str()) != now => held(desk, look).map(Some),
+            Some(look) if Some(&look.version) != now.version.as_ref() => held(desk, look).map(Some),
             Some(_) => Ok(None),
-            None => Err(not_looked(desk, since)?),
+            None => Err(not_looked::<Held>(desk, since)?),
         }
     }
 }
@@ -280,74 +221,6 @@ impl Filter {
     }
 }
 
-/// The components that findings are about, or those of them that were asked for.
-fn components(desk: &Desk, asked: &[String]) -> Result<Vec<String>, Failure> {
-    let all: BTreeSet<&String> = desk.register.findings().flat_map(|(_, f)| &f.components).collect();
-    let known: Vec<String> = all.into_iter().cloned().collect();
-    for name in asked {
-        if !known.contains(name) {
-            return Err(usage(FindingsError::Component { name: name.clone(), known }));
-        }
-    }
-    Ok(known.into_iter().filter(|k| asked.is_empty() || asked.contains(k)).collect())
-}
-
-pub(super) fn looks(desk: &Desk, component: &str) -> Result<Vec<Look>, Failure> {
-    match desk.history() {
-        Some(history) => history.looks(component).map_err(register::history),
-        None => Ok(Vec::new()),
-    }
-}
-
-/// Whether a look is at that release: by its version, its package URL or upstream's version.
-pub(super) fn is_release(look: &Look, text: &str) -> bool {
-    look.version == text
-        || look.purl == text
-        || (text.chars().all(|c| c.is_ascii_digit() || c == '.') && upstream(&look.version) == upstream(text))
-}
-
-fn held(desk: &Desk, look: &Look) -> Result<Shown, Failure> {
-    let answers = match desk.history() {
-        Some(history) => history.answers(look.id, &desk.questions).map_err(register::history)?,
-        None => Vec::new(),
-    };
-    let earlier = desk.earlier(look)?;
-    let findings = desk.findings(look, Tested::from_text(&look.tested), &answers, &earlier);
-    Ok(Shown {
-        component: look.component.clone(),
-        version: Some(look.version.clone()),
-        looked_at: Some(look.as_of.clone()),
-        findings,
-    })
-}
-
-/// The newest release that was looked at; where there is none, what people say alone.
-fn newest(desk: &Desk, component: &str, looks: &[Look]) -> Result<Shown, Failure> {
-    if let Some(look) = looks.iter().max_by_key(|l| (upstream(&l.version), l.id)) {
-        return held(desk, look);
-    }
-    let none = Look {
-        id: 0,
-        component: component.to_owned(),
-        version: String::new(),
-        purl: String::new(),
-        tested: String::new(),
-        as_of: String::new(),
-        tool: String::new(),
-    };
-    let reason = format!("no release was looked at; run `reprove audit {component}`");
-    let findings = desk.findings(&none, Tested::Nothing { reason }, &[], &[]);
-    Ok(Shown { component: component.to_owned(), version: None, looked_at: None, findings })
-}
-
-fn not_looked(desk: &Desk, release: &str) -> Result<Failure, Failure> {
-    let mut known = Vec::new();
-    for component in components(desk, &[])? {
-        known.extend(looks(desk, &component)?.into_iter().map(|l| format!("{component}@{}", l.version)));
-    }
-    Ok(usage(FindingsError::NotLooked { release: release.to_owned(), known }))
-}
-
 fn show(
     args: &Args,
     desk: &Desk,
@@ -355,82 +228,36 @@ fn show(
     component: Option<&str>,
     release: Option<&str>,
 ) -> Result<String, Failure> {
-    let Some((audit, finding)) = desk.register.find(id) else {
-        return Err(usage(FindingsError::Unknown { id: id.to_owned() }));
-    };
-    let mut shown = Vec::new();
-    for name in finding.components.iter().filter(|c| component.is_none_or(|a| a == *c)) {
-        let looks = looks(desk, name)?;
-        let mut one = match release {
-            None => newest(desk, name, &looks)?,
-            Some(release) => match looks.iter().rev().find(|l| is_release(l, release)) {
-                Some(look) => held(desk, look)?,
-                None => continue,
-            },
-        };
-        one.findings.rows.retain(|row| row.id == finding.key);
-        shown.push(one);
+    let Some((audit, finding)) = desk.register.find(id) else { return Err(unknown::<Held>(id)) };
+    let mut shown: Vec<Shown> = releases::one(desk, finding.components.clone(), component, release)?;
+    for one in &mut shown {
+        one.held.rows.retain(|row| row.id == finding.key);
     }
-    match (shown.is_empty(), release, component) {
-        (true, Some(release), _) => Err(not_looked(desk, release)?),
-        (true, None, name) => Err(usage(FindingsError::Component {
-            name: name.unwrap_or_default().to_owned(),
-            known: finding.components.clone(),
-        })),
-        (false, ..) => match args.format {
-            Format::Json => render::json(&shown),
-            Format::Text => Ok(text::one(audit, finding, &shown, host::colours_on_stdout())),
-        },
+    match args.format {
+        Format::Json => render::json(&shown),
+        Format::Text => Ok(text::one(audit, finding, &shown, host::colours_on_stdout())),
     }
 }
 
-fn diff(
-    args: &Args,
-    desk: &Desk,
-    before: &str,
-    after: &str,
-    component: Option<&str>,
-    all: bool,
-) -> Result<String, Failure> {
-    // `prometheus@2.42.0+ds-5` names its component.
-    let split = |text: &str| match text.split_once('@') {
-        Some((name, version)) if !text.starts_with("pkg:") => (Some(name.to_owned()), version.to_owned()),
-        _ => (None, text.to_owned()),
+/// What is not in one release as in another: standings, and answers below the same standing.
+fn steps(component: &str, new: Held, old: &Held, all: bool) -> Vec<Step> {
+    let step = |row: FindingRow| {
+        let was = old.rows.iter().find(|r| r.id == row.id)?;
+        let checks = changed(
+            was.evidence.iter().filter_map(|e| e.answer.as_ref()),
+            row.evidence.iter().filter_map(|e| e.answer.as_ref()),
+        );
+        let differs = was.standing != row.standing || !checks.is_empty();
+        (all || differs).then(|| Step {
+            component: component.to_owned(),
+            id: row.id,
+            severity: row.severity,
+            title: row.title,
+            before: was.standing,
+            after: row.standing,
+            because: row.because,
+            checks,
+        })
     };
-    let ((name, before), (other, after)) = (split(before), split(after));
-    let asked: Vec<String> = component.map(str::to_owned).or(name).or(other).into_iter().collect();
-    let (mut steps, mut has_before, mut has_after) = (Vec::new(), false, false);
-    for component in components(desk, &asked)? {
-        let looks = looks(desk, &component)?;
-        let of = |text: &str| looks.iter().rev().find(|l| is_release(l, text));
-        let (old, new) = (of(&before), of(&after));
-        has_before |= old.is_some();
-        has_after |= new.is_some();
-        let (Some(old), Some(new)) = (old, new) else { continue };
-        let (old, new) = (held(desk, old)?, held(desk, new)?);
-        for row in new.findings.rows {
-            let Some(was) = old.findings.rows.iter().find(|r| r.id == row.id) else { continue };
-            if all || was.standing != row.standing {
-                steps.push(Step {
-                    component: component.clone(),
-                    id: row.id,
-                    severity: row.severity,
-                    title: row.title,
-                    before: was.standing,
-                    after: row.standing,
-                    because: row.because,
-                });
-            }
-        }
-    }
-    for (text, seen) in [(&before, has_before), (&after, has_after)] {
-        if !seen {
-            return Err(not_looked(desk, text)?);
-        }
-    }
-    let diff = Diff { before, after, steps };
-    match args.format {
-        Format::Json => render::json(&diff),
-        Format::Text => Ok(text::diff(&diff)),
-    }
+    new.rows.into_iter().filter_map(step).collect()
 }

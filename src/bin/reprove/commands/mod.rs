@@ -15,6 +15,7 @@ pub(crate) mod observe;
 pub(crate) mod probe;
 pub(crate) mod rebuild;
 pub(crate) mod recipe;
+mod releases;
 pub(crate) mod store;
 pub(crate) mod trust;
 pub(crate) mod verify;

@@ -1,18 +1,32 @@
-//! The model as RFC 4180 has tables.
+//! The model as a table.
 
+use super::super::releases::csv;
 use super::Shown;
-use crate::commands::findings::csv::cell;
 
-const HEAD: &str =
-    "component,version,id,part,kind,severity,state,verdict,strength,text,because,deployment,waiver\r\n";
+const HEAD: [&str; 13] = [
+    "component",
+    "version",
+    "id",
+    "part",
+    "kind",
+    "severity",
+    "state",
+    "verdict",
+    "strength",
+    "text",
+    "because",
+    "deployment",
+    "waiver",
+];
 
 /// A table with one line for each control and component.
 pub(super) fn table(all: &[Shown]) -> String {
-    let mut out = HEAD.to_owned();
-    for shown in all {
-        for row in &shown.controls.rows {
-            let waiver = shown.controls.waiver_of(&row.id).map(|w| w.term.sentence()).unwrap_or_default();
-            let cells = [
+    let rows = all.iter().flat_map(|shown| shown.held.rows.iter().map(move |row| (shown, row)));
+    csv(
+        HEAD,
+        rows.map(|(shown, row)| {
+            let waiver = shown.held.waiver_of(&row.id).map(|w| w.term.sentence()).unwrap_or_default();
+            [
                 shown.component.as_str(),
                 shown.version.as_deref().unwrap_or_default(),
                 &row.id,
@@ -26,10 +40,8 @@ pub(super) fn table(all: &[Shown]) -> String {
                 &row.reason,
                 row.deployment.as_ref().map_or("", |d| d.verdict.word()),
                 &waiver,
-            ];
-            out.push_str(&cells.map(cell).join(","));
-            out.push_str("\r\n");
-        }
-    }
-    out
+            ]
+            .map(str::to_owned)
+        }),
+    )
 }

@@ -6,16 +6,9 @@ use reprove::evaluate::control::{Control, Judged, State};
 use reprove::report::controls::Controls as Held;
 use reprove::verdict::Verdict;
 
-use super::{Diff, Shown};
+use super::super::releases::{Diff, heading};
+use super::{Shown, Step};
 use crate::render::printable;
-
-/// `prometheus 2.42.0+ds-5`.
-pub(super) fn heading(shown: &Shown) -> String {
-    match &shown.version {
-        Some(version) => format!("{} {version}", shown.component),
-        None => format!("{} (no release was looked at)", shown.component),
-    }
-}
 
 fn paint(text: &str, row: &Judged, colours: bool) -> String {
     if !colours {
@@ -33,7 +26,7 @@ pub(super) fn list(all: &[Shown], colours: bool) -> String {
     let mut out = String::new();
     for shown in all {
         let _ = writeln!(out, "{}", printable(&heading(shown)));
-        for row in &shown.controls.rows {
+        for row in &shown.held.rows {
             let word = row.state.words();
             let pad = " ".repeat(24_usize.saturating_sub(word.len()));
             let _ = writeln!(
@@ -52,8 +45,8 @@ pub(super) fn list(all: &[Shown], colours: bool) -> String {
                 let _ = writeln!(out, "{:26}deployment: {}", "", printable(violated));
             }
         }
-        waivers(&mut out, &shown.controls);
-        let _ = writeln!(out, "  {}\n", shown.controls.tally().line());
+        waivers(&mut out, &shown.held);
+        let _ = writeln!(out, "  {}\n", shown.held.tally().line());
     }
     out
 }
@@ -95,7 +88,7 @@ pub(super) fn one(control: &Control, all: &[Shown], colours: bool) -> String {
     }
     let _ = writeln!(out, "written down in: {}", control.at);
     for shown in all {
-        for row in &shown.controls.rows {
+        for row in &shown.held.rows {
             let word = paint(row.state.words(), row, colours);
             let _ = writeln!(out, "\n{}: {word}: {}", printable(&heading(shown)), printable(&row.reason));
             for check in &row.checks {
@@ -122,7 +115,7 @@ pub(super) fn one(control: &Control, all: &[Shown], colours: bool) -> String {
     out
 }
 
-pub(super) fn diff(diff: &Diff) -> String {
+pub(super) fn diff(diff: &Diff<Step>) -> String {
     let mut out = String::new();
     for step in &diff.steps {
         let _ = writeln!(

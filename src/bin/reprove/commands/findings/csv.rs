@@ -1,17 +1,32 @@
-//! The register as RFC 4180 has tables.
+//! The register as a table.
 
+use super::super::releases::csv;
 use super::Shown;
 
-const HEAD: &str =
-    "component,version,audit,id,severity,title,standing,strength,since,people_say,who,why,because\r\n";
+const HEAD: [&str; 13] = [
+    "component",
+    "version",
+    "audit",
+    "id",
+    "severity",
+    "title",
+    "standing",
+    "strength",
+    "since",
+    "people_say",
+    "who",
+    "why",
+    "because",
+];
 
 /// A table with one line for each finding and component.
 pub(super) fn table(all: &[Shown]) -> String {
-    let mut out = HEAD.to_owned();
-    for shown in all {
-        for row in &shown.findings.rows {
+    let rows = all.iter().flat_map(|shown| shown.held.rows.iter().map(move |row| (shown, row)));
+    csv(
+        HEAD,
+        rows.map(|(shown, row)| {
             let claim = row.claim.as_ref();
-            let cells = [
+            [
                 shown.component.as_str(),
                 shown.version.as_deref().unwrap_or_default(),
                 &row.audit,
@@ -25,42 +40,8 @@ pub(super) fn table(all: &[Shown]) -> String {
                 claim.map_or("", |c| &c.who),
                 claim.map_or("", |c| &c.why),
                 &row.because,
-            ];
-            out.push_str(&cells.map(cell).join(","));
-            out.push_str("\r\n");
-        }
-    }
-    out
-}
-
-/// One cell. Spreadsheets take what begins with these signs for a formula and run it, so that it is kept
-/// from them with an apostrophe (OWASP, CSV injection).
-pub(in crate::commands) fn cell(text: &str) -> String {
-    let text = match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    };
-    match text.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cell;
-
-    #[test]
-    fn cells_are_quoted_and_no_formula_gets_through() {
-        for (text, expected) in [
-            ("a", "a"),
-            ("a,b", "\"a,b\""),
-            ("a \"b\"", "\"a \"\"b\"\"\""),
-            ("=1+1", "'=1+1"),
-            ("@x,y", "\"'@x,y\""),
-            ("", ""),
-        ] {
-            assert_eq!(cell(text), expected);
-        }
-    }
+            ]
+            .map(str::to_owned)
+        }),
+    )
 }

@@ -7,7 +7,8 @@ use reprove::evaluate::register::{Audit, Finding};
 use reprove::evaluate::standing::Standing;
 use reprove::report::findings::{FindingRow, Tested};
 
-use super::{Diff, Shown};
+use super::super::releases::{Diff, heading};
+use super::{Shown, Step};
 use crate::render::printable;
 
 fn paint(standing: Standing, colour: bool) -> String {
@@ -26,16 +27,8 @@ fn pad(text: &str, width: usize) -> String {
     " ".repeat(width.saturating_sub(text.chars().count()))
 }
 
-/// Component and release.
-pub(super) fn heading(shown: &Shown) -> String {
-    match &shown.version {
-        Some(version) => format!("{} {version}", shown.component),
-        None => format!("{} (no release was looked at)", shown.component),
-    }
-}
-
 fn tested(out: &mut String, shown: &Shown) {
-    let _ = match &shown.findings.tested {
+    let _ = match &shown.held.tested {
         Tested::Rebuilt { artifact, digest, identical: true } => {
             writeln!(out, "  tested our build of {artifact}, whose bytes are the published ones\n  {digest}")
         }
@@ -55,10 +48,10 @@ pub(super) fn list(all: &[Shown], colour: bool) -> String {
     for shown in all {
         let _ = writeln!(out, "{}", printable(&heading(shown)));
         tested(&mut out, shown);
-        for row in &shown.findings.rows {
+        for row in &shown.held.rows {
             line(&mut out, row, colour);
         }
-        let counts = shown.findings.counts();
+        let counts = shown.held.counts();
         let counts: Vec<String> = counts.iter().map(|(s, n)| format!("{n} {s}")).collect();
         let _ =
             writeln!(out, "  {}\n", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") });
@@ -112,7 +105,7 @@ pub(super) fn one(audit: &Audit, finding: &Finding, all: &[Shown], colour: bool)
     for shown in all {
         let _ = writeln!(out, "\n{}", printable(&heading(shown)));
         tested(&mut out, shown);
-        for row in &shown.findings.rows {
+        for row in &shown.held.rows {
             let _ = writeln!(out, "  {}: {}", paint(row.standing, colour), printable(&row.because));
             evidence(&mut out, row);
         }
@@ -151,10 +144,10 @@ fn evidence(out: &mut String, row: &FindingRow) {
 }
 
 /// What is not as it was.
-pub(super) fn diff(diff: &Diff) -> String {
+pub(super) fn diff(diff: &Diff<Step>) -> String {
     let mut out = format!("{} -> {}\n", printable(&diff.before), printable(&diff.after));
     if diff.steps.is_empty() {
-        out.push_str("  every standing is the same\n");
+        out.push_str("  every standing and every answer is the same\n");
     }
     for step in &diff.steps {
         let _ = writeln!(
@@ -168,6 +161,9 @@ pub(super) fn diff(diff: &Diff) -> String {
             printable(&step.title),
             printable(&step.because)
         );
+        for (id, then, now) in &step.checks {
+            let _ = writeln!(out, "      {id}: {then} -> {now}");
+        }
     }
     out
 }
