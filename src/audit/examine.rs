@@ -172,10 +172,7 @@ impl Flow<'_> {
             .iter()
             .zip(found)
             .map(|((id, probe), found)| {
-                let again = format!(
-                    "reprove probe {}@{} --probe {id}",
-                    subject.release.component, subject.release.version
-                );
+                let again = again(subject, id);
                 let (told, seen) = (&found.answer, &found.observed);
                 probed::answer(id, probe, version.as_ref(), told, seen, basis.clone(), again)
             })
@@ -277,6 +274,11 @@ fn package(artifact: &Artifact, version: &str) -> Option<LockedPackage> {
             digest: artifact.digests.get(Algorithm::Sha256)?.clone(),
         },
     })
+}
+
+/// The command that asks this probe alone.
+pub(super) fn again(subject: &Subject<'_>, id: &str) -> String {
+    format!("reprove probe {}@{} --probe {id}", subject.release.component, subject.release.version)
 }
 
 pub(super) fn basis(tested: &Tested) -> Basis {

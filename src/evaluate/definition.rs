@@ -76,14 +76,19 @@ impl Definition {
     /// Reads a file; `shown` is its name in messages.
     pub fn load(path: &Path, shown: &str) -> Result<Self, DefinitionError> {
         let failed = |source| DefinitionError::Read { path: path.to_path_buf(), source };
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(DEFINITION_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
-        if text.len() as u64 > DEFINITION_BYTES_MAX {
+        file.take(DEFINITION_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > DEFINITION_BYTES_MAX {
             let path = path.to_path_buf();
             return Err(DefinitionError::TooLarge { path, max: DEFINITION_BYTES_MAX, unit: "bytes" });
         }
-        Ok(Self { file: shown.to_owned(), text })
+        let file = shown.to_owned();
+        String::from_utf8(bytes).map(|text| Self { file: file.clone(), text }).map_err(|e| {
+            let at = e.utf8_error().valid_up_to();
+            let lossy = Self { file, text: String::from_utf8_lossy(e.as_bytes()).into_owned() };
+            lossy.error(at..at, "not UTF-8", "save the file as UTF-8")
+        })
     }
 
     /// Reads every `*.toml` of a folder below `root`, ordered by name. A folder that is not there holds

@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 
 use reprove::digest::Digest;
 use reprove::evaluate::control::Controls;
-use reprove::evaluate::evidence::{Answer, Answered, Basis};
+use reprove::evaluate::evidence::{Answer, Answered, Basis, Check};
 use reprove::evaluate::history::{History, Look};
+use reprove::evaluate::register::Register;
 use reprove::report::findings::Tested;
 
 /// A root folder with the project's own model, policy and waivers.
@@ -193,4 +194,41 @@ fn a_policy_or_a_waiver_that_cannot_be_used_stops_at_once() {
         let error = refused(&reprove(root.path(), &[]));
         assert!(error.contains(code), "{code}: {error}");
     }
+}
+
+/// The command that a report prints for each check must find it. The program is kept from starting by a
+/// file that is not there, which is looked for after the checks.
+#[test]
+fn each_check_is_found_by_the_command_that_asks_it_again() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let work = tempfile::tempdir().unwrap();
+    let (controls, register) = (Controls::load(own).unwrap(), Register::load(own).unwrap());
+    let probe = |component: &str, ids: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_reprove"))
+            .args(["--root", env!("CARGO_MANIFEST_DIR"), "probe", component, "--artifact", "/nowhere/a.deb"])
+            .arg("--work")
+            .arg(work.path())
+            .args(ids.iter().flat_map(|id| ["--probe", id]))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let mut asked = 0;
+    for component in controls.released() {
+        let checks = controls.checks_for(&component).map(|(_, c)| (&c.id, &c.check));
+        let about = register.findings().filter(|(_, f)| f.components.contains(&component));
+        let evidence = about.flat_map(|(_, f)| f.evidence_on(&component)).map(|e| (&e.id, &e.check));
+        let all: Vec<(&String, &Check)> = checks.chain(evidence).collect();
+        let is_probe = |check: &Check| matches!(check, Check::Probe(_));
+        let ids: Vec<&str> = all.iter().filter(|(_, c)| is_probe(c)).map(|(id, _)| id.as_str()).collect();
+        let said = probe(&component, &ids);
+        assert!(said.contains("error[cli::probe_file]"), "{component}: {said}");
+        asked += ids.len();
+        // What starts nothing has no such command.
+        if let Some((id, _)) = all.iter().find(|(_, c)| !is_probe(c)) {
+            let said = probe(&component, &[id]);
+            assert!(said.contains("error[cli::no_probe]"), "{component}: {said}");
+        }
+    }
+    assert!(asked > 150, "{asked}");
 }

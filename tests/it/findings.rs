@@ -225,6 +225,17 @@ fn a_wrong_register_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_register_in_another_encoding_is_refused_with_its_place() {
+    let root = root(|text| text);
+    let path = root.path().join("policies/findings/acme-2025.toml");
+    let text = std::fs::read(&path).unwrap();
+    let at = text.windows(4).position(|w| w == b"Acme").unwrap();
+    std::fs::write(&path, [&text[..at + 3], b"\xe9", &text[at + 4..]].concat()).unwrap();
+    let error = refused(&reprove(root.path(), &["findings"]), 2);
+    assert!(error.contains("acme-2025.toml:6:15: not UTF-8"), "{error}");
+}
+
+#[test]
 fn what_is_not_there_is_a_wrong_argument_with_a_hint() {
     let root = root(|text| text);
     look(root.path(), "1.2.0-1", "2025-06-01T00:00:00Z", &[]);

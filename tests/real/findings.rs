@@ -63,6 +63,16 @@ fn the_node_exporter_still_hangs_on_a_pipe_and_ends_on_a_bad_reply() {
         crash["answer"]["found"].as_str().unwrap().contains("the process ended with status 2"),
         "{crash:#}"
     );
+    // A control's check is asked again by the line that the report prints.
+    let controls = report["components"][0]["controls"]["rows"].as_array().unwrap();
+    let checks = controls.iter().flat_map(|row| row["checks"].as_array().unwrap());
+    let again = checks.filter_map(|c| c["answer"]["again"].as_str()).find(|a| a.starts_with("reprove probe"));
+    let words: Vec<&str> = again.unwrap().split(' ').skip(1).collect();
+    let asked = reprove(&words);
+    let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+    assert!(matches!(asked.status.code(), Some(0 | 1)), "{words:?}: {said}");
+    let asked: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(asked["probes"].as_array().unwrap().len(), 1, "{words:?}");
     // What was seen is kept, and shown without a second look.
     let shown = reprove(&["findings", "--component", "prometheus-node-exporter"]);
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::Flow;
 use crate::artifact::{Artifact, ArtifactName};
-use crate::audit::examine::{Examination, Examined, basis};
+use crate::audit::examine::{Examination, Examined, again, basis};
 use crate::audit::{AuditError, Audited, Subject, make_folder};
 use crate::digest::Algorithm;
 use crate::environment::debian::acquire_packages;
@@ -119,8 +119,7 @@ impl Flow<'_> {
         };
         let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, self.ground.observer)?;
         let answer = |((id, probe), found): (&(&str, &Probe), probe::Probed)| {
-            let release = &subject.release;
-            let again = format!("reprove probe {}@{} --probe {id}", release.component, release.version);
+            let again = again(subject, id);
             let (told, seen) = (&found.answer, &found.observed);
             probed::answer(id, probe, version.as_ref(), told, seen, basis(&tested), again)
         };
