@@ -31,6 +31,7 @@ mod fetch;
 mod findings;
 mod git_source;
 mod layering;
+mod module_zip;
 mod observe;
 mod probe;
 mod python_index;

@@ -17,7 +17,8 @@ use reprove::source::go::{GoSourceError, ModSum, ModuleProxy, ModuleVersion};
 use reprove::store::Store;
 use serde_json::Value;
 
-use crate::git_source::{Entry, Made, module_zip};
+use crate::git_source::{Entry, Made};
+use crate::module_zip::module_zip;
 use crate::server::{Reply, Server};
 
 const ARTIFACT: &str = "tool-1.2.3.linux-amd64.tar.gz";

@@ -14,6 +14,8 @@ mod debian;
 mod findings;
 mod go;
 mod go_family;
+#[path = "../it/module_zip.rs"]
+mod module_zip;
 mod observe;
 #[cfg(feature = "openpgp")]
 mod probe;
@@ -22,3 +24,6 @@ mod pypi;
 mod report_browser;
 mod report_schema;
 mod root_fs;
+#[path = "../it/server.rs"]
+#[allow(dead_code)]
+mod server;
