@@ -378,6 +378,73 @@ fn hostile_clones_are_told_and_the_audit_goes_on() {
     assert_eq!(said.component["evidence"]["source"]["files"][0]["state"], "checked", "the audit went on");
 }
 
+const AUDIT: &str = r#"schema = 1
+
+[audit]
+id = "acme-2025"
+title = "Review of tool"
+auditor = "Acme"
+date = 2025-03-01
+scope = ["o/tool"]
+findings = 2
+report = { file = "tool.pdf", sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", pages = 12 }
+
+[[finding]]
+id = "T-1"
+title = "It does not say who may reach the port"
+severity = "low"
+section = "Findings"
+page = "3"
+components = ["tool"]
+summary = "The port is open to everybody."
+
+[[finding.evidence]]
+id = "T-1.e1"
+kind = "document"
+asserts = "not-resolved"
+required = true
+path = "main.go"
+pattern = "package main"
+
+[[finding]]
+id = "T-2"
+title = "It answers anybody"
+severity = "high"
+section = "Findings"
+page = "4"
+components = ["tool"]
+summary = "Whoever asks is answered."
+
+[[finding.evidence]]
+id = "T-2.e1"
+kind = "cli-probe"
+asserts = "mitigation-present"
+required = true
+launch = { component = "tool", args = ["--version"] }
+expect = [{ exit-status = 0 }]
+"#;
+
+#[test]
+fn a_register_is_asked_of_the_module_s_source_and_of_a_program_that_is_at_hand() {
+    let world = World::new(&good_zip(), "");
+    fs::create_dir_all(world.path("policies/findings")).unwrap();
+    fs::write(world.path("policies/findings/acme-2025.toml"), AUDIT).unwrap();
+    let said = world.audit(&[]);
+    let rows = said.component["findings"]["rows"].as_array().cloned().unwrap_or_default();
+    let told: Vec<_> =
+        rows.iter().map(|r| (r["id"].as_str().unwrap(), r["standing"].as_str().unwrap())).collect();
+    assert_eq!(
+        told,
+        [("T-1", "open"), ("T-2", "unproven")],
+        "{}\n{:#}",
+        said.stderr,
+        said.component["findings"]
+    );
+    let asked = said.component["findings"].to_string();
+    assert!(asked.contains("the published program is not at hand"), "{asked}");
+    assert_eq!(said.checks("register-not-asked").len(), 0);
+}
+
 #[test]
 fn what_is_not_asked_of_a_release_is_said() {
     let said = World::new(&good_zip(), "").audit(&[]);
