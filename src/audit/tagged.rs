@@ -76,7 +76,10 @@ impl Looked {
         self.seen = Some(Seen {
             kind: "tag",
             name: format!("{} {}", source.repository, source.tag),
-            value: format!("{} {}", tag.id, commit.id),
+            value: match tag.kind {
+                ObjectKind::Tag => format!("tag object {} of commit {}", tag.id, commit.id),
+                ObjectKind::Commit => format!("commit {}", commit.id),
+            },
         });
         self.pinned = pinned.is_none_or(|pinned| commit.id.starts_with(pinned));
         let finding = if self.pinned { Finding::Established } else { Finding::Refuted };

@@ -297,6 +297,58 @@ fn a_tag_is_held_against_the_pinned_commit_the_signer_and_the_module() {
     }
 }
 
+/// A key pair of OpenSSH's kind, and its line among allowed signers.
+fn ssh_key(seed: u8) -> (ssh_key::PrivateKey, String) {
+    let pair = ssh_key::private::Ed25519Keypair::from_seed(&[seed; 32]);
+    let key = ssh_key::PrivateKey::from(pair);
+    let line = format!("ann@example.invalid {}\n", key.public_key().to_openssh().unwrap());
+    (key, line)
+}
+
+#[test]
+fn a_signed_tag_is_shown_with_its_signer() {
+    let made = Made::new(&entries());
+    let (key, allowed) = ssh_key(7);
+    let tag = |name: &str, message: &str, signed: &str| {
+        let text = |message: &str| {
+            let commit = made.commit;
+            format!(
+                "object {commit}\ntype commit\ntag {name}\ntagger Ann <ann@example.invalid> 1779894590 +0000\n\n{message}\n"
+            )
+        };
+        let over = key.sign("git", ssh_key::HashAlg::Sha512, text(signed).as_bytes()).unwrap();
+        let pem = over.to_pem(ssh_key::LineEnding::LF).unwrap();
+        let whole = text(message) + &pem;
+        let id = made.repository.odb().unwrap().write(git2::ObjectType::Tag, whole.as_bytes()).unwrap();
+        made.tag("v1.2.3", id);
+    };
+    let world = World::new(&good_zip(), "");
+    let signers = world.path("allowed");
+    let clone = format!("o/tool={}", made.path().display());
+    let run = |allowed: &str| {
+        fs::write(&signers, allowed).unwrap();
+        let said = world.audit(&["--repository", &clone, "--allowed-signers", signers.to_str().unwrap()]);
+        fs::remove_dir_all(world.path("work")).unwrap();
+        said
+    };
+    tag("v1.2.3", "release", "release");
+    let good = run(&allowed);
+    assert_eq!((good.code, good.finding("ssh-signature").as_str()), (3, "established"));
+    let signature = good.component["evidence"]["source"]["signature"].to_string();
+    assert!(signature.contains("verified") && signature.contains("ann@example.invalid"), "{signature}");
+    let other = run(&ssh_key(8).1);
+    assert_eq!((other.code, other.finding("ssh-key-allowed").as_str()), (3, "absent"));
+    assert!(!other.component["evidence"]["source"]["signature"].to_string().contains("verified"));
+    tag("v1.2.3", "release", "another text");
+    let forged = run(&allowed);
+    assert_eq!((forged.code, forged.finding("ssh-signature").as_str()), (1, "refuted"));
+    tag("v1.2.2", "an older release", "an older release");
+    let older = run(&allowed);
+    assert_eq!((older.code, older.finding("git-tag-name").as_str()), (1, "refuted"));
+    let unasked = world.audit(&["--repository", &clone]);
+    assert_eq!(unasked.finding("git-tag-name"), "refuted", "whoever asks for no signer sees it all the same");
+}
+
 #[test]
 fn a_tag_that_moved_and_a_file_that_was_replaced_are_told() {
     let made = Made::new(&entries());

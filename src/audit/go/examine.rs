@@ -128,7 +128,7 @@ impl Flow<'_> {
             Tested::Nothing { .. } => Basis::Nothing {},
         };
         let answers = probes.iter().zip(found).map(|((id, probe), found)| {
-            let again = format!("reprove audit {}@{}", release.component, release.version);
+            let again = format!("reprove audit '{}'", release.purl);
             let (told, seen) = (&found.answer, &found.observed);
             probed::answer(id, probe, version.as_ref(), told, seen, basis.clone(), again)
         });

@@ -367,7 +367,8 @@ impl Desk {
         let seen: Vec<Sight<'_>> =
             audited.seen.iter().map(|s| Sight { kind: s.kind, name: &s.name, value: &s.value }).collect();
         let purl = subject.release.purl.as_str();
-        let replaced = history.sight(purl, &self.as_of.to_string(), &seen).map_err(self::history)?;
+        let seconds = Timestamp::from_second(self.as_of.as_second()).unwrap_or(self.as_of);
+        let replaced = history.sight(purl, &seconds.to_string(), &seen).map_err(self::history)?;
         audited.evidence.checks.extend(replaced.into_iter().map(|r| {
             let finding = if r.fresh { Finding::Refuted } else { Finding::Noted };
             let what = match r.kind.as_str() {

@@ -196,7 +196,11 @@ pub(crate) fn subject<'l>(
         source: release.tagged(),
         again: vec![
             format!("sha256sum {}", shown(args, path)),
-            format!("reprove audit {}@{}", component.name, release.version),
+            match release.debian() {
+                Some(_) => format!("reprove audit {}@{}", component.name, release.version),
+                // Of one version there may be a release for each platform.
+                None => format!("reprove audit '{}'", release.purl),
+            },
         ],
     })
 }
