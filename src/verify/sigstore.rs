@@ -217,7 +217,7 @@ fn keyless(
         }
         Err(error) => {
             answer.certificate = Some(certificate);
-            let check = check_of(&error, &answer.content);
+            let check = check_of(&error, &answer.content, bound.as_ref());
             answer.refuted(check)
         }
     }
@@ -287,16 +287,10 @@ fn message_on_p521(
     answer: &Authenticated,
 ) -> Result<Authenticated, Check> {
     let (mut done, digest) = logged::message(one, entry, &message, as_of, answer)?;
-    let stated = match &done.content {
-        Content::Message(Some(stated)) => stated.agreement(&DigestSet::single(digest.clone())),
-        _ => Agreement::Same,
-    };
-    if stated != Agreement::Same {
-        return Err(Check::refuted("artifact-digest")
-            .expected(digest.to_string())
-            .found("another digest")
-            .from("messageSignature.messageDigest")
-            .next_step("check that artifact and bundle belong together"));
+    if let Content::Message(Some(stated)) = &done.content
+        && stated.agreement(&DigestSet::single(digest.clone())) != Agreement::Same
+    {
+        return Err(other_digest(stated, &digest));
     }
     done.message_digest = Some(digest);
     Ok(done)
@@ -385,7 +379,7 @@ fn keyed_with(
         answer.evidence.root_has_logs = root.has_logs();
         let result = root
             .verify(artifact, bundle, &policy, as_of)
-            .map_err(|error| check_of(&error, &answer.content))?;
+            .map_err(|error| check_of(&error, &answer.content, bound.as_ref()))?;
         established(bundle, root, &result, &mut answer);
     } else {
         // `sigstore-verify` wants a log entry or a timestamp. Neither is needed to know that the
@@ -397,14 +391,8 @@ fn keyed_with(
                 .from("verificationMaterial.tlogEntries"));
         }
         bare_keyed(bundle, key, &artifact, message)?;
-        if let (Content::Message(Some(stated)), Some(digest)) = (&answer.content, &bound)
-            && stated.agreement(&DigestSet::single(digest.clone())) == Agreement::Different
-        {
-            return Err(Check::refuted("artifact-digest")
-                .expected(digest.to_string())
-                .found(stated.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-                .from("messageSignature.messageDigest")
-                .next_step("check that artifact and bundle belong together"));
+        if let Some(check) = another_artifact(&answer.content, bound.as_ref()) {
+            return Err(check);
         }
         answer.checks.push(Check::established("signature").from(format!("key `{id}`")));
         answer.checks.push(
@@ -505,7 +493,22 @@ fn established(
     }
 }
 
-fn check_of(error: &Error, content: &Content) -> Check {
+/// Whether the message states another digest than the artifact's of the same algorithm.
+fn another_artifact(content: &Content, bound: Option<&Digest>) -> Option<Check> {
+    let (Content::Message(Some(stated)), Some(digest)) = (content, bound) else { return None };
+    let agreement = stated.agreement(&DigestSet::single(digest.clone()));
+    (agreement == Agreement::Different).then(|| other_digest(stated, digest))
+}
+
+fn other_digest(stated: &DigestSet, artifact: &Digest) -> Check {
+    Check::refuted("artifact-digest")
+        .expected(artifact.to_string())
+        .found(stated.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        .from("messageSignature.messageDigest")
+        .next_step("check that artifact and bundle belong together")
+}
+
+fn check_of(error: &Error, content: &Content, bound: Option<&Digest>) -> Check {
     const AGAIN: &str = "fetch the bundle again from its publisher";
     const ROOT: &str = "check that the trust root is the instance's that issued the certificate";
     let (code, expected, next) = match error {
@@ -519,11 +522,14 @@ fn check_of(error: &Error, content: &Content) -> Check {
             "a signature by the certificate's key, or by the given one",
             "check that artifact and bundle belong together",
         ),
-        Error::ArtifactMismatch(_) => (
-            "artifact-digest",
-            "the artifact that the bundle names",
-            "check that artifact and bundle belong together",
-        ),
+        Error::ArtifactMismatch(_) => match another_artifact(content, bound) {
+            Some(check) => return check,
+            None => (
+                "artifact-digest",
+                "the artifact that the bundle names",
+                "check that artifact and bundle belong together",
+            ),
+        },
         Error::Certificate(CertificateError::Sct(_)) => {
             ("certificate-log", "a timestamp by one of the trust root's certificate logs", ROOT)
         }

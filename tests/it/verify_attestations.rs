@@ -9,7 +9,7 @@ use reprove::verdict::Verdict;
 use reprove::verify::policy::{DefaultBuilders, Pattern, Policy, SignerDemand, SlsaDemand};
 use reprove::verify::public_key::PublicKey;
 use reprove::verify::trust::{SigstoreRoot, Trust, TrustedKey};
-use reprove::verify::{self, ArtifactAnswer, Context, LogEntry, Subject};
+use reprove::verify::{self, ArtifactAnswer, Context, Finding, LogEntry, Subject};
 use serde_json::{Value, json};
 
 use crate::sigstore_world::{
@@ -561,6 +561,14 @@ fn message_signatures_bind_the_artifact() {
         })
     };
     assert_eq!(verdict(&make(ARTIFACT, ARTIFACT), &trust, &policy).0, Verdict::Pass);
-    assert_ne!(verdict(&make(b"other", b"other"), &trust, &policy).0, Verdict::Pass);
+    // Both digests are told, and not only that they differ.
+    let answer = judge(make(b"other", b"other").to_string().as_bytes(), &trust, &policy, &[]).unwrap();
+    let check = answer.attestations[0].checks.iter().find(|c| c.code == "artifact-digest").unwrap();
+    let digest = |bytes: &[u8]| Some(Digest::sha256(bytes).to_string());
+    assert_eq!(
+        (check.finding, &check.expected, &check.found),
+        (Finding::Refuted, &digest(ARTIFACT), &digest(b"other"))
+    );
+    assert_eq!(answer.verdict, Verdict::Fail);
     assert_ne!(verdict(&make(ARTIFACT, b"other"), &trust, &policy).0, Verdict::Pass);
 }
