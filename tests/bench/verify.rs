@@ -1,5 +1,6 @@
-//! Verification: one bundle against the clients in Python and JavaScript, many bundles against the bare
-//! cryptography, one large artifact against the bare hash. The bundles are made here.
+//! Verification: one bundle against the clients in Python, JavaScript and Go, a verification summary against
+//! slsa-verifier (which verifies provenance only where it reaches Sigstore's servers), many bundles against the
+//! bare cryptography, one large artifact against the bare hash. What is verified is made here.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,6 +21,8 @@ use crate::{Case, Job, Peer, Target};
 const TIMES: usize = 100;
 const ARTIFACTS: usize = 10_000;
 const LARGE_BYTES: u64 = 5 << 30;
+const VERIFIER: &str = "https://verifier.example.invalid";
+const RESOURCE: &str = "pkg:generic/artifact@1";
 const IDENTITY: &str = "https://github.com/owner/name/.github/workflows/release.yml@refs/heads/main";
 
 /// A program by a peer that verifies one bundle, as `tests/bench/setup` leaves it.
@@ -47,6 +50,9 @@ pub(crate) fn cases(scratch: &Path) -> io::Result<Result<Vec<Case>, String>> {
     fs::write(folder.join("root.json"), world.trusted_root().to_string())?;
     fs::write(folder.join("trust.json"), client_trust(&world).to_string())?;
     fs::write(folder.join("verify.js"), JAVASCRIPT)?;
+    let summariser = Key::new();
+    fs::write(folder.join("summary.json"), summary(&summariser, &artifact).to_string())?;
+    fs::write(folder.join("summary.pub"), summariser.pem())?;
     if !many.join("root.json").exists() {
         for index in 0..ARTIFACTS {
             let (artifact, bundle) = signed(&world, index);
@@ -84,6 +90,7 @@ pub(crate) fn cases(scratch: &Path) -> io::Result<Result<Vec<Case>, String>> {
     } else {
         Peer::Absent("run `tests/bench/setup` with npm".into())
     };
+    let go = |name: &str| Some(folder.join("go").join(name)).filter(|program| program.exists());
     let one = [
         "verify",
         "artifact",
@@ -98,10 +105,48 @@ pub(crate) fn cases(scratch: &Path) -> io::Result<Result<Vec<Case>, String>> {
     ];
     let hundred = |peer| Case {
         name: format!("verify: {TIMES} times one bundle, peer once"),
-        ours: ours(&folder, &[&["verify-times"][..], &one].concat()),
+        ours: times(&folder, &reprove(), &one),
         peer,
         targets: vec![Target::CpuSeconds(0.005 * TIMES as f64), Target::CpuRatio(1.0)],
     };
+    let in_go = |name: &str, what: &str, ours: &[&str], theirs: &[&str]| Case {
+        name: format!("verify: {TIMES} times {what}"),
+        ours: times(&folder, &reprove(), ours),
+        peer: match go(name) {
+            Some(program) => Peer::Runs(name.into(), times(&folder, &program, theirs)),
+            None => Peer::Absent("run `tests/bench/setup` with go".into()),
+        },
+        targets: vec![Target::CpuRatio(1.0)],
+    };
+    let cosign = [
+        "verify-blob",
+        "artifact",
+        "--offline",
+        "--new-bundle-format",
+        "--bundle",
+        "bundle.json",
+        "--trusted-root",
+        "root.json",
+        "--certificate-identity",
+        IDENTITY,
+        "--certificate-oidc-issuer",
+        ISSUER,
+    ];
+    let subject = format!("sha256:{}", hex::encode(sha256(&artifact)));
+    let summary = [
+        "--verifier-id",
+        VERIFIER,
+        "--resource-uri",
+        RESOURCE,
+        "--subject-digest",
+        &subject,
+        "--verified-level",
+        "SLSA_BUILD_LEVEL_2",
+    ];
+    let our_summary =
+        [&["verify", "-a", "summary.json", "--public-key", "summary.pub"][..], &summary].concat();
+    let theirs = ["verify-vsa", "--attestation-path", "summary.json", "--public-key-path", "summary.pub"];
+    let their_summary = [&theirs[..], &summary].concat();
     let whole = |folder: PathBuf, arguments: Vec<String>| -> Job {
         Box::new(move || {
             let mut command = Command::new(reprove());
@@ -125,6 +170,8 @@ pub(crate) fn cases(scratch: &Path) -> io::Result<Result<Vec<Case>, String>> {
     Ok(Ok(vec![
         hundred(by_python),
         hundred(by_javascript),
+        in_go("cosign", "one bundle, as the peer", &one, &cosign),
+        in_go("slsa-verifier", "one summary, as the peer", &our_summary, &their_summary),
         Case {
             name: format!("verify: {ARTIFACTS} artifacts with bundles"),
             ours: whole(many.clone(), all),
@@ -149,9 +196,12 @@ pub(crate) fn cases(scratch: &Path) -> io::Result<Result<Vec<Case>, String>> {
 pub(crate) fn run(job: &str, arguments: impl Iterator<Item = OsString>) -> io::Result<bool> {
     match job {
         "verify-times" => {
+            let mut arguments = arguments;
+            let program = arguments.next().unwrap_or_default();
             let arguments: Vec<_> = arguments.collect();
             for _ in 0..TIMES {
-                let mut command = Command::new(reprove());
+                let mut command = Command::new(&program);
+                command.stderr(std::process::Stdio::null());
                 if !command.args(&arguments).stdout(std::process::Stdio::null()).status()?.success() {
                     return Ok(false);
                 }
@@ -213,6 +263,30 @@ fn signed(world: &World, index: usize) -> (Vec<u8>, Value) {
     (artifact, bundle)
 }
 
+/// A verification summary of the artifact, signed by a key.
+fn summary(key: &Key, artifact: &[u8]) -> Value {
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{ "name": "artifact", "digest": { "sha256": hex::encode(sha256(artifact)) } }],
+        "predicateType": "https://slsa.dev/verification_summary/v1",
+        "predicate": {
+            "verifier": { "id": VERIFIER },
+            "timeVerified": "2026-06-01T00:00:00Z",
+            "resourceUri": RESOURCE,
+            "policy": { "uri": "policy.toml" },
+            "verificationResult": "PASSED",
+            "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
+        },
+    });
+    let (kind, payload) = ("application/vnd.in-toto+json", statement.to_string());
+    let signature = key.sign(&reprove::statement::dsse::pae(kind, payload.as_bytes()));
+    json!({
+        "payloadType": kind,
+        "payload": b64(payload.as_bytes()),
+        "signatures": [{ "keyid": "", "sig": b64(&signature) }],
+    })
+}
+
 /// Trust as sigstore-python takes it; it asks for a signing configuration that it does not use here.
 fn client_trust(world: &World) -> Value {
     let service = |name: &str| {
@@ -253,6 +327,12 @@ fn peer(folder: &Path, program: &Path, name: &str, arguments: &[&str]) -> Peer {
             Ok(command)
         }),
     )
+}
+
+/// A program, that often.
+fn times(folder: &Path, program: &Path, arguments: &[&str]) -> Job {
+    let program = program.display().to_string();
+    ours(folder, &[&["verify-times", &program][..], arguments].concat())
 }
 
 fn ours(folder: &Path, arguments: &[&str]) -> Job {
