@@ -13,6 +13,10 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
 const FULCIO_ARC: &str = "1.3.6.1.4.1.57264.1.";
+/// [`FULCIO_ARC`] in DER; one more octet names an extension below 128, and there are none above.
+const FULCIO_ARC_DER: &[u8] = &[0x2b, 6, 1, 4, 1, 0x83, 0xbf, 0x30, 1];
+/// id-ce-subjectAltName (RFC 5280, 4.2.1.6) in DER.
+const SUBJECT_ALT_NAME_DER: &[u8] = &[0x55, 0x1d, 0x11];
 /// Fulcio's other name for a user name, `1.3.6.1.4.1.57264.1.7`.
 const OTHER_NAME_NUMBER: u32 = 7;
 
@@ -63,25 +67,26 @@ impl Certificate {
         let mut extensions = BTreeMap::new();
         let mut names = None;
         for extension in tbs.extensions().map_or(&[][..], |list| list.as_slice()) {
-            let oid = extension.extn_id.to_string();
+            let oid = extension.extn_id.as_bytes();
             let bytes = extension.extn_value.as_bytes();
-            if oid == "2.5.29.17" {
+            if oid == SUBJECT_ALT_NAME_DER {
                 names = Some(
                     SubjectAltName::from_der(bytes)
                         .map_err(|e| format!("the subject alternative name is malformed: {e}"))?,
                 );
             }
-            let Some(number) = oid.strip_prefix(FULCIO_ARC).and_then(|n| n.parse::<u32>().ok()) else {
+            let Some(&[number]) = oid.strip_prefix(FULCIO_ARC_DER).filter(|n| n.first() < Some(&0x80)) else {
                 continue;
             };
+            let number = u32::from(number);
             let value = if number < OTHER_NAME_NUMBER {
                 std::str::from_utf8(bytes).map(str::to_owned).map_err(|e| e.to_string())
             } else {
                 Utf8StringRef::from_der(bytes).map(|s| s.as_str().to_owned()).map_err(|e| e.to_string())
             };
-            let value = value.map_err(|e| format!("extension {oid} is malformed: {e}"))?;
+            let value = value.map_err(|e| format!("extension {FULCIO_ARC}{number} is malformed: {e}"))?;
             if extensions.insert(number, value).is_some() {
-                return Err(format!("extension {oid} appears twice"));
+                return Err(format!("extension {FULCIO_ARC}{number} appears twice"));
             }
         }
         let names = names.ok_or("the certificate has no subject alternative name")?;

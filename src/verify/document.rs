@@ -278,7 +278,8 @@ fn signed(raw: Value, text: &[u8], source: &str, limits: &VerifyLimits) -> Resul
     let twice =
         [("log entry", entries), ("timestamp", timestamps(&raw))].into_iter().find_map(|(what, list)| {
             let mut seen = std::collections::BTreeSet::new();
-            let repeated = list.into_iter().flatten().any(|item| !seen.insert(item.to_string()));
+            let several = list.filter(|list| list.len() > 1);
+            let repeated = several.into_iter().flatten().any(|item| !seen.insert(item.to_string()));
             repeated.then(|| format!("the same {what} twice"))
         });
     let bundle = match twice {

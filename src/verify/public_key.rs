@@ -57,6 +57,17 @@ impl KeyAlgorithm {
     }
 }
 
+/// secp521r1, 1.3.132.0.35 (RFC 5480, 2.1.1.1), in DER.
+const P521_DER: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
+/// The algorithm stands at the beginning of a SubjectPublicKeyInfo, before the key itself.
+const ALGORITHM_BYTES_MAX: usize = 32;
+
+/// Whether a SubjectPublicKeyInfo says to be of a key on P-521, without reading the key.
+pub(crate) fn is_on_p521(spki_der: &[u8]) -> bool {
+    let head = spki_der.get(..ALGORITHM_BYTES_MAX).unwrap_or(spki_der);
+    head.windows(P521_DER.len()).any(|bytes| bytes == P521_DER)
+}
+
 /// A public key, always a well-formed SubjectPublicKeyInfo of an algorithm known here.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {

@@ -25,7 +25,7 @@ use super::authenticated::{Authenticated, Content};
 use super::certificate::Certificate;
 use super::log_entry::LogEntry;
 use super::logged::{self, Logged, Recorded};
-use super::public_key::{KeyAlgorithm, PublicKey};
+use super::public_key::{self, PublicKey};
 use super::statement::subject_digests;
 use super::trust::{SigstoreRoot, Trust, TrustedKey};
 use super::{Check, Signer};
@@ -165,8 +165,7 @@ fn keyless(
         Ok(root) => root,
         Err(check) => return answer.refuted(check),
     };
-    let is_p521 = PublicKey::from_der(certificate.key_der(), "certificate")
-        .is_ok_and(|key| key.algorithm() == KeyAlgorithm::EcdsaP521);
+    let is_p521 = public_key::is_on_p521(certificate.key_der());
     let signature = match &bundle.content {
         SignatureContent::MessageSignature(signature) => Some(signature.signature.as_bytes().to_vec()),
         SignatureContent::DsseEnvelope(envelope) => Some(envelope.signature.sig.as_bytes().to_vec()),

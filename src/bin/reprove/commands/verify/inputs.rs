@@ -131,29 +131,37 @@ pub(super) fn attestations(
     let mut tolerance = Tolerance::of(files.len(), reading);
     for file in files {
         let name = file.display().to_string();
-        let read = document(&file, &name, limits, &mut given);
+        // Only a summary of the run, which reads everything, tells the digests.
+        let with_digest = reading == Reading::All;
+        let read = document(&file, &name, with_digest, limits, &mut given);
         tolerance.keep(&name, read)?;
     }
     given.unread = tolerance.unread;
     Ok(given)
 }
 
-fn document(file: &Path, name: &str, limits: &VerifyLimits, given: &mut Given) -> Result<(), Failure> {
+fn document(
+    file: &Path,
+    name: &str,
+    with_digest: bool,
+    limits: &VerifyLimits,
+    given: &mut Given,
+) -> Result<(), Failure> {
     let could_not = |e| Failure::new(e, Exit::CouldNotLook);
     if file.is_dir() {
         given.attestations.extend(oci::read(file, limits).map_err(could_not)?);
         return Ok(());
     }
     let bytes = oci::read_file(file, limits).map_err(could_not)?;
-    let digest = Digest::sha256(&bytes);
+    let digest = with_digest.then(|| Digest::sha256(&bytes));
     let is_json = bytes.trim_ascii_start().first().is_some_and(|b| matches!(b, b'{' | b'['));
-    match signed::recognise(&bytes).filter(|_| !is_json) {
+    match if is_json { None } else { signed::recognise(&bytes) } {
         Some(format) => given.signatures.push(Signed { name: name.to_owned(), bytes, format }),
         None => {
             given.attestations.extend(verify::document::read(&bytes, name, limits).map_err(could_not)?);
         }
     }
-    given.digests.push((name.to_owned(), digest));
+    given.digests.extend(digest.map(|digest| (name.to_owned(), digest)));
     Ok(())
 }
 
@@ -378,7 +386,10 @@ fn subject(
 ) -> Result<Subject, Failure> {
     let mut file = File::open(path).map_err(|e| read_error(path, e))?;
     let mut hashers: Vec<Hasher> = algorithms.iter().map(|a| Hasher::new(*a)).collect();
-    let mut buffer = vec![0; CHUNK_BYTES];
+    // No larger than the file: among many small ones the memory would cost more than the hash.
+    let length = file.metadata().map_or(u64::MAX, |m| if m.is_file() { m.len() } else { u64::MAX });
+    let mut buffer =
+        vec![0; usize::try_from(length).unwrap_or(usize::MAX).saturating_add(1).min(CHUNK_BYTES)];
     let mut kept = keep.then(Vec::new);
     loop {
         let n = match file.read(&mut buffer) {
