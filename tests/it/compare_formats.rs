@@ -294,6 +294,16 @@ fn archives_written_by_the_usual_programs_are_read_alike() {
 }
 
 #[test]
+fn a_file_without_members_is_called_by_no_path() {
+    use reprove::compare::view::{TextOptions, html, text};
+    let found = compare("x.txt", b"one\n", b"two\n");
+    let shown = text(&found, TextOptions::default());
+    assert!(shown.contains("\n  the file itself\n    content") && !shown.contains("\n  .\n"), "{shown}");
+    assert!(shown.contains("\n1 difference that nothing may set aside\n"), "{shown}");
+    assert!(html(&found).contains("<code>the file itself</code>"));
+}
+
+#[test]
 fn known_values_are_put_aside_on_both_sides() {
     let mask = |values: &[&str]| {
         let values = values.iter().map(|v| (*v).to_owned()).collect();

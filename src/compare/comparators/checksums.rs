@@ -123,7 +123,10 @@ pub(crate) fn md5sums(
     }
     if good && claims_a != claims_b {
         let count = |x: &Claims, y: &Claims| x.iter().filter(|(n, v)| y.get(*n) != Some(*v)).count();
-        let text = |n: usize| format!("{n} lines differ, each fits its member");
+        let text = |n: usize| match n {
+            1 => "1 line differs and fits its member".to_owned(),
+            n => format!("{n} lines differ, each fits its member"),
+        };
         walk.add(
             Difference::exact(path, Cause::ChecksumManifest)
                 .values(text(count(&claims_a, &claims_b)), text(count(&claims_b, &claims_a)))

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::super::{Comparison, Difference, Tier};
 use super::text::line;
-use super::{bottom_line, groups, paths, places, summed_up, tier_word};
+use super::{bottom_line, called, groups, paths, places, summed_up, tier_word};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--bg:#fff;--del:#ffebe9;--add:#dafbe1;\
@@ -107,7 +107,7 @@ fn render(out: &mut String, c: &Comparison) -> std::fmt::Result {
             writeln!(
                 out,
                 "<li><code>{}</code>: {}: {}</li>",
-                esc(&stopped.path),
+                esc(called(&stopped.path)),
                 stopped.cause,
                 esc(&stopped.detail)
             )?;
@@ -118,7 +118,7 @@ fn render(out: &mut String, c: &Comparison) -> std::fmt::Result {
         out.push_str("<h2>With known values put aside</h2>\n<ul>\n");
         for (word, list) in [("equal", &masked.explained), ("still different", &masked.remaining)] {
             for path in list {
-                writeln!(out, "<li>{word}: <code>{}</code></li>", esc(path))?;
+                writeln!(out, "<li>{word}: <code>{}</code></li>", esc(called(path)))?;
             }
         }
         out.push_str("</ul>\n");
@@ -133,7 +133,7 @@ from what, or whether either does what it should.</p>\n</body></html>\n",
 /// Folded open where something below differs in its own right.
 fn branch(out: &mut String, part: &str, node: &Node<'_>, depth: usize) -> std::fmt::Result {
     let open = if depth < 64 && matters(node) { " open" } else { "" };
-    writeln!(out, "<details{open}><summary><code>{}</code></summary>", esc(part))?;
+    writeln!(out, "<details{open}><summary><code>{}</code></summary>", esc(called(part)))?;
     for difference in &node.items {
         writeln!(out, "<p>{}</p>", esc(&line(difference)))?;
         if !difference.hunks.is_empty() {

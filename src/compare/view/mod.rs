@@ -62,6 +62,11 @@ fn common_values(group: &Group<'_>) -> Option<String> {
 /// Members named for one cause in a summary.
 const MEMBERS_NAMED: usize = 2;
 
+/// A place as people read it: the compared file itself has no path within itself.
+fn called(path: &str) -> &str {
+    if path == "." { "the file itself" } else { path }
+}
+
 /// The members of a group, each once.
 fn paths<'c>(group: &Group<'c>) -> Vec<&'c str> {
     let mut paths: Vec<&str> = group.items.iter().map(|d| d.path.as_str()).collect();
@@ -73,7 +78,7 @@ fn paths<'c>(group: &Group<'c>) -> Vec<&'c str> {
 /// Where a cause shows: the first members, how many more, and the values that all of them share.
 fn places(group: &Group<'_>) -> String {
     let paths = paths(group);
-    let mut text = paths.iter().take(MEMBERS_NAMED).copied().collect::<Vec<_>>().join(", ");
+    let mut text = paths.iter().take(MEMBERS_NAMED).map(|path| called(path)).collect::<Vec<_>>().join(", ");
     if paths.len() > MEMBERS_NAMED {
         text.push_str(&format!(" and {} more", paths.len() - MEMBERS_NAMED));
     }
@@ -111,7 +116,10 @@ fn bottom_line(comparison: &Comparison) -> String {
         (Answer::Different, _) => {
             let real = comparison.differences.iter().filter(|d| d.tier == Tier::Never && !d.derived).count();
             let members = comparison.changed_members.len();
-            if real == 0 {
+            let alone = comparison.changed_members.iter().all(|path| path == ".");
+            if real > 0 && alone {
+                format!("{} that nothing may set aside", count(real, "difference"))
+            } else if real == 0 {
                 "differs only in ways that a higher `--normalize` tier may set aside".to_owned()
             } else {
                 format!(

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::{Comparison, Difference, LedgerState, Side};
-use super::{Group, bottom_line, count, groups, paths, places, summed_up, tier_word};
+use super::{Group, bottom_line, called, count, groups, paths, places, summed_up, tier_word};
 
 /// Lines of the tree.
 const TREE_LINES_MAX: usize = 200;
@@ -52,15 +52,21 @@ fn render(out: &mut String, c: &Comparison, options: TextOptions) -> std::fmt::R
             Side::Rebuilt => "rebuilt",
             Side::Both => "both sides",
         };
-        writeln!(out, "\nnot seen: {} ({side}): {}: {}", stopped.path, stopped.cause, stopped.detail)?;
+        writeln!(
+            out,
+            "\nnot seen: {} ({side}): {}: {}",
+            called(&stopped.path),
+            stopped.cause,
+            stopped.detail
+        )?;
     }
     if let Some(masked) = &c.masked {
         writeln!(out, "\nwith {} known values put aside", masked.values.len())?;
         for path in &masked.explained {
-            writeln!(out, "  equal            {path}")?;
+            writeln!(out, "  equal            {}", called(path))?;
         }
         for path in &masked.remaining {
-            writeln!(out, "  still different  {path}")?;
+            writeln!(out, "  still different  {}", called(path))?;
         }
     }
     for notice in &c.ledger {
@@ -105,7 +111,7 @@ fn tree(out: &mut String, c: &Comparison, groups: &[Group<'_>]) -> std::fmt::Res
             return writeln!(out, "  and {} more differences (`--format json` has all)", shown.len() - i);
         }
         if d.path != last {
-            writeln!(out, "  {}", d.path)?;
+            writeln!(out, "  {}", called(&d.path))?;
             last = &d.path;
             lines += 1;
         }
@@ -150,7 +156,7 @@ pub(super) fn line(d: &Difference) -> String {
 fn hunks(out: &mut String, c: &Comparison, options: TextOptions) -> std::fmt::Result {
     let with: Vec<&Difference> = c.differences.iter().filter(|d| !d.hunks.is_empty()).collect();
     for d in with.iter().take(options.hunks_max) {
-        writeln!(out, "\n{} ({})", d.path, d.cause)?;
+        writeln!(out, "\n{} ({})", called(&d.path), d.cause)?;
         for hunk in &d.hunks {
             writeln!(out, "  {hunk}")?;
         }
