@@ -1,7 +1,7 @@
 //! Matches the members of two containers by name while both are read once, in lock step. A member
 //! that has no partner yet is parked; most archives never park anything.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use super::blob::{Blob, CHUNK, Spool};
 use super::cause::Cause;
@@ -93,8 +93,30 @@ pub(crate) struct Matched<M> {
     pub(crate) digests: (Digests, Digests),
 }
 
-/// Names and digests of all files of one side.
-pub(crate) type Digests = HashMap<Vec<u8>, [u8; 32]>;
+/// Names of one side, how often each was there, and the digest of its last file.
+#[derive(Debug, Default)]
+pub(crate) struct Digests(HashMap<Vec<u8>, (u32, Option<[u8; 32]>)>);
+
+impl Digests {
+    /// A file's digest.
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&[u8; 32]> {
+        self.0.get(name)?.1.as_ref()
+    }
+
+    /// How often a name was there before.
+    fn count(&mut self, name: &[u8]) -> u32 {
+        let (count, _) = self.0.entry(name.to_vec()).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    fn learn(&mut self, name: &[u8], digest: [u8; 32]) {
+        if let Some((_, known)) = self.0.get_mut(name) {
+            *known = Some(digest);
+        }
+    }
+}
+
 /// Members that wait for a partner, by name and occurrence, with their place.
 type Parked<M> = HashMap<(Vec<u8>, u32), (u64, Box<Found<M>>)>;
 
@@ -102,7 +124,6 @@ struct Lane<'m, S: Members> {
     source: &'m mut S,
     side: Side,
     parked: Parked<S::Meta>,
-    counts: HashMap<Vec<u8>, u32>,
     position: u64,
     ended: bool,
     failed: bool,
@@ -116,11 +137,10 @@ impl<'m, S: Members> Lane<'m, S> {
             source,
             side,
             parked: HashMap::new(),
-            counts: HashMap::new(),
             position: 0,
             ended: false,
             failed: false,
-            digests: HashMap::new(),
+            digests: Digests::default(),
             buffer: Vec::new(),
         }
     }
@@ -137,10 +157,7 @@ impl<'m, S: Members> Lane<'m, S> {
         match walk.budget.member().and_then(|()| self.source.next()) {
             Ok(Some(member)) => {
                 self.position += 1;
-                let count = self.counts.entry(member.name.clone()).or_default();
-                let occurrence = *count;
-                *count += 1;
-                Some((occurrence, member))
+                Some((self.digests.count(&member.name), member))
             }
             Ok(None) => {
                 self.ended = true;
@@ -176,7 +193,7 @@ impl<'m, S: Members> Lane<'m, S> {
             }
         };
         if let Some(sha256) = sha256 {
-            self.digests.insert(member.name.clone(), sha256);
+            self.digests.learn(&member.name, sha256);
         }
         Ok(Found { name: member.name, meta: member.meta, sha256, blob })
     }
@@ -327,8 +344,8 @@ fn lockstep<S: Members, H: Handler<S::Meta>>(
         if left == right {
             if n == 0 {
                 let digest = array(&hash_a.finish());
-                a.digests.insert(x.name.clone(), digest);
-                b.digests.insert(y.name.clone(), digest);
+                a.digests.learn(&x.name, digest);
+                b.digests.learn(&y.name, digest);
                 let kept = handler.keep(&x.name, &x.meta).then(|| spool_a.finish().with_sha256(digest));
                 let found = |m: Member<S::Meta>| Found {
                     name: m.name,
@@ -367,8 +384,8 @@ fn lockstep<S: Members, H: Handler<S::Meta>>(
             }
         }
         let (digest_a, digest_b) = (array(&hash_a.finish()), array(&hash_b.finish()));
-        a.digests.insert(x.name.clone(), digest_a);
-        b.digests.insert(y.name.clone(), digest_b);
+        a.digests.learn(&x.name, digest_a);
+        b.digests.learn(&y.name, digest_b);
         return Ok((
             Found {
                 name: x.name,
@@ -418,9 +435,10 @@ fn finish<S: Members>(a: Lane<'_, S>, b: Lane<'_, S>, mut pairs: Vec<(u64, u64)>
     pairs.sort_unstable();
     let reordered = !pairs.is_sorted_by_key(|(_, j)| *j);
     let mut duplicates: Vec<Vec<u8>> = Vec::new();
-    for (name, n) in a.counts.iter().chain(&b.counts) {
-        let (m, k) = (a.counts.get(name).copied().unwrap_or(0), b.counts.get(name).copied().unwrap_or(0));
-        if *n > 1 && ((m != k && !a.failed && !b.failed) || reordered) {
+    let count = |digests: &Digests, name: &[u8]| digests.0.get(name).map_or(0, |(count, _)| *count);
+    for (name, _) in a.digests.0.iter().chain(&b.digests.0).filter(|(_, (count, _))| *count > 1) {
+        let differ = count(&a.digests, name) != count(&b.digests, name);
+        if (differ && !a.failed && !b.failed) || reordered {
             duplicates.push(name.clone());
         }
     }
@@ -446,17 +464,25 @@ fn finish<S: Members>(a: Lane<'_, S>, b: Lane<'_, S>, mut pairs: Vec<(u64, u64)>
 /// other side, and names that repeat.
 pub(crate) fn report_unmatched<M>(walk: &mut Walk<'_>, path: &str, matched: &Matched<M>) {
     let mut taken = vec![false; matched.added.len()];
-    let mut by_digest: HashMap<[u8; 32], VecDeque<usize>> =
-        matched.added.iter().enumerate().fold(HashMap::new(), |mut map, (i, found)| {
-            if let Some(sha256) = found.sha256
-                && found.blob.as_ref().is_some_and(|b| b.len() > 0)
-            {
-                map.entry(sha256).or_insert_with(VecDeque::new).push_back(i);
-            }
-            map
-        });
+    // Places of added bodies by digest, and how many from the first place of each are taken.
+    let mut by_digest: Vec<([u8; 32], usize)> = matched
+        .added
+        .iter()
+        .enumerate()
+        .filter(|(_, found)| found.blob.as_ref().is_some_and(|blob| blob.len() > 0))
+        .filter_map(|(i, found)| Some((found.sha256?, i)))
+        .collect();
+    by_digest.sort_unstable();
+    let mut used = vec![0usize; by_digest.len()];
+    let mut next = |sha256: [u8; 32]| -> Option<usize> {
+        let first = by_digest.partition_point(|(digest, _)| *digest < sha256);
+        let slot = used.get_mut(first)?;
+        let (_, i) = by_digest.get(first + *slot).filter(|(digest, _)| *digest == sha256)?;
+        *slot += 1;
+        Some(*i)
+    };
     for found in &matched.removed {
-        let twin = found.sha256.and_then(|sha256| by_digest.get_mut(&sha256)).and_then(VecDeque::pop_front);
+        let twin = found.sha256.and_then(&mut next);
         let shown = join(path, &found.name);
         match twin.and_then(|i| matched.added.get(i).map(|t| (i, t))) {
             Some((i, twin)) => {

@@ -114,6 +114,11 @@ fn members() -> Vec<File> {
     vec![file("d/a.txt", text()), file("d/b.bin", [0u8, 1, 2].repeat(50)), file("d/c", "3")]
 }
 
+/// Files of one content.
+fn alike(names: &[&'static str], body: &'static str) -> Vec<File> {
+    names.iter().map(|name| file(name, body)).collect()
+}
+
 fn edited(change: impl FnOnce(&mut Vec<File>)) -> Vec<File> {
     let mut files = members();
     change(&mut files);
@@ -180,6 +185,8 @@ fn archives() {
         row("tar, content and time", "f.tar", whole.clone(), tar(&edited(|f| { f[1].body[0] = 9; f[1].mtime = 9; })), Different, "content tar-mtime"),
         row("tar, removed", "f.tar", whole.clone(), tar(&members()[..2]), Different, "member-removed"),
         row("tar, renamed", "f.tar", whole.clone(), tar(&edited(|f| f[1].name = "d/z")), Different, "member-renamed"),
+        row("tar, renamed, others alike", "f.tar", tar(&alike(&["a", "b", "c"], "1")), tar(&alike(&["d", "e"], "1")), Different, "member-removed member-renamed"),
+        row("tar, other members", "f.tar", tar(&alike(&["a", "b"], "1")), tar(&alike(&["c", "d"], "2")), Different, "member-added member-removed"),
         row("tar, padding", "f.tar", whole.clone(), with(&whole, &[0; 10_240]), Equivalent, "tar-padding"),
         row("tar, bytes after the end", "f.tar", whole.clone(), with(&whole, b"junk"), Different, "content"),
         row("tar, hard link to a copy", "f.tar", linked("one"), linked("two"), Equivalent, "tar-hardlink"),
