@@ -47,7 +47,7 @@ impl Chance {
     }
 }
 
-fn artifacts() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn artifacts() -> Vec<(&'static str, Vec<u8>)> {
     let text: Vec<u8> = b"some text, and more of it\n".repeat(20);
     let files = [file("./a", text.clone()), file("./b", [0u8, 1, 2, 3]), file("SHA256SUMS", "00  a\n")];
     let date = "2024-01-02 03:04+0000";

@@ -74,7 +74,7 @@ fn a_png_with_a_wrong_checksum_is_malformed_whatever_differs() {
     assert_ne!(compare("x.png", &good, &bad).verdict, Answer::Equivalent);
 }
 
-fn pyc(time: u32, size: u32, code: &[u8]) -> Vec<u8> {
+pub(crate) fn pyc(time: u32, size: u32, code: &[u8]) -> Vec<u8> {
     let mut out = 3495u16.to_le_bytes().to_vec();
     out.extend(b"\r\n\0\0\0\0");
     out.extend(time.to_le_bytes());
@@ -118,7 +118,7 @@ fn catalogue_dates_are_stamps() {
 }
 
 /// A little PE32+ with one code section.
-fn pe(time: u32, code: &[u8; 64]) -> Vec<u8> {
+pub(crate) fn pe(time: u32, code: &[u8; 64]) -> Vec<u8> {
     let mut out = vec![0; 64];
     out[..2].copy_from_slice(b"MZ");
     out[60..64].copy_from_slice(&64u32.to_le_bytes());
