@@ -27,6 +27,8 @@ pub fn document(report: &Report) -> Value {
         "@context": "https://openvex.dev/ns/v0.2.0",
         "@id": format!("https://reprove.dev/vex/{}", uuid(&format!("vex/{}", keys.join(",")))),
         "author": format!("{} {} (a program)", report.tool().name, report.tool().version),
+        // Left to the author by the specification, and taken for granted by some who read it.
+        "role": "verifier of published releases",
         "timestamp": time(report),
         "version": 1,
         "statements": statements,

@@ -289,7 +289,13 @@ fn plan_faults(document: &Value) -> Vec<String> {
 
 fn vex_faults(document: &Value) -> Vec<String> {
     let mut f = Vec::new();
-    keys(&mut f, "vex", document, &["@context", "@id", "author", "timestamp", "version", "statements"], &[]);
+    keys(
+        &mut f,
+        "vex",
+        document,
+        &["@context", "@id", "author", "role", "timestamp", "version", "statements"],
+        &[],
+    );
     one_of(&mut f, "context", &document["@context"], &["https://openvex.dev/ns/v0.2.0"]);
     if document["version"].as_u64().unwrap_or_default() == 0 {
         f.push("version".to_owned());
