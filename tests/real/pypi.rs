@@ -127,28 +127,36 @@ impl Publisher {
             tar.append_data(&mut header, format!("tiny-1.0/{name}"), body.as_bytes()).unwrap();
         }
         tar.into_inner().unwrap().finish().unwrap();
-        let work = folder.path().join("publisher");
-        fs::create_dir(&work).unwrap();
-        fs::write(work.join("tiny.py"), "x = 1\n").unwrap();
-        fs::write(work.join("backend.py"), published).unwrap();
-        let built = Command::new("python3")
-            .args(["-c", "import backend, sys; backend.build_wheel(sys.argv[1])"])
-            .arg(&files)
-            .current_dir(&work)
-            .env("PYTHONPATH", &work)
-            .status();
-        if !built.is_ok_and(|status| status.success()) {
+        let publisher = Self { folder };
+        if !publisher.publish(published) {
             eprintln!("needs python3 to publish a wheel with: not tested");
             return None;
         }
-        let publisher = Self { folder };
-        publisher.list();
         let definition = publisher.root().join("policies/components/tiny");
         fs::create_dir_all(&definition).unwrap();
         fs::write(definition.join("component.toml"), DEFINITION).unwrap();
         let trust = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/trust");
         std::os::unix::fs::symlink(trust, publisher.root().join("policies/trust")).unwrap();
         Some(publisher)
+    }
+
+    /// Publishes the wheel that a backend builds in the publisher's own tree.
+    fn publish(&self, backend: &str) -> bool {
+        let work = self.folder.path().join("publisher");
+        fs::create_dir_all(&work).unwrap();
+        fs::write(work.join("tiny.py"), "x = 1\n").unwrap();
+        fs::write(work.join("backend.py"), backend).unwrap();
+        let built = Command::new("python3")
+            .args(["-B", "-c", "import backend, sys; backend.build_wheel(sys.argv[1])"])
+            .arg(self.folder.path().join("index/tiny"))
+            .current_dir(&work)
+            .env("PYTHONPATH", &work)
+            .status();
+        let built = built.is_ok_and(|status| status.success());
+        if built {
+            self.list();
+        }
+        built
     }
 
     fn root(&self) -> PathBuf {
@@ -183,6 +191,7 @@ summary = "made by a test"
 [[release.pypi]]
 purl = "pkg:pypi/tiny@1.0"
 wheel = "tiny-1.0-py3-none-any.whl"
+source = { repository = "o/tiny", tag = "v1.0" }
 interpreter = { architecture = "amd64", suites = ["bookworm", "bookworm-security"], packages = ["python3"] }
 "#;
 
@@ -269,4 +278,65 @@ fn a_backend_reaches_nothing_and_its_failure_is_a_result() {
         + &component["evidence"]["rebuild"]["log_tail"].to_string();
     assert!(log.contains("done") && !log.contains("there is a network"), "{log}");
     assert!(component["evidence"]["artifacts"][0]["rebuilt"].is_null());
+}
+
+/// Findings of the checks with that code, with what was found.
+fn checks(component: &Value, code: &str) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = component["evidence"]["checks"].as_array().cloned().unwrap_or_default();
+    all.iter().filter(|c| c["code"] == code).map(|c| (text(&c["finding"]), text(&c["found"]))).collect()
+}
+
+#[test]
+fn a_source_distribution_is_held_against_its_tag_and_a_replaced_wheel_is_told() {
+    use git2::{Repository, Signature, Time};
+    let honest = backend("pass");
+    let Some(publisher) = Publisher::new(&honest, &honest) else { return };
+    let clone = publisher.folder.path().join("clone");
+    let repository = Repository::init(&clone).unwrap();
+    let commit = |script: &str| {
+        fs::create_dir_all(clone.join("tools")).unwrap();
+        let system =
+            "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\"tools\"]\n";
+        let files = [
+            ("tiny.py", "x = 1\n"),
+            ("pyproject.toml", system),
+            ("tools/backend.py", script),
+            ("tests/not_packed.py", ""),
+        ];
+        let mut index = repository.index().unwrap();
+        for (name, body) in files {
+            let path = clone.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, body).unwrap();
+            index.add_path(Path::new(name)).unwrap();
+        }
+        let tree = repository.find_tree(index.write_tree().unwrap()).unwrap();
+        let who = Signature::new("Ann", "ann@example.invalid", &Time::new(1_700_000_000, 0)).unwrap();
+        let id = repository.commit(None, &who, &who, "message", &tree, &[]).unwrap();
+        repository.reference("refs/tags/v1.0", id, true, "").unwrap();
+    };
+    commit(&honest);
+    let world = World::new(&publisher.root());
+    let given = format!("o/tiny={}", clone.display());
+    let index = publisher.index();
+    let audit = || world.audit(&["tiny", "--index-url", &index, "--repository", &given]);
+    let Some((component, status)) = audit() else { return };
+    assert_eq!((component["outcome"].as_str(), status), (Some("identical"), Some(0)), "{component:#}");
+    assert_eq!(checks(&component, "source-drift")[0].0, "established");
+    // The tag now holds another backend than the source distribution packs.
+    commit(&format!("{honest}# reviewed\n"));
+    let (component, status) = audit().unwrap();
+    assert_eq!((component["outcome"].as_str(), status), (Some("identical"), Some(1)), "{component:#}");
+    assert_eq!(component["verdict"], "fail", "the bytes are those of a source that its tag does not hold");
+    let drift = checks(&component, "source-drift");
+    assert!(drift.iter().all(|(finding, _)| finding == "refuted"), "{drift:?}");
+    assert_eq!(checks(&component, "replaced-since").len(), 1, "and the tag moved");
+    // The index now has another wheel, and a new lock takes it for what it is.
+    assert!(publisher.publish(&backend("files['tiny.py'] += b'y = 2\\n'")));
+    let (component, status) = audit().unwrap();
+    assert_eq!(status, Some(1));
+    let told = checks(&component, "replaced-since");
+    let now = component["evidence"]["artifacts"][0]["published"]["digest"].as_str().unwrap();
+    assert!(told.iter().any(|(finding, found)| finding == "refuted" && found.starts_with(now)), "{told:?}");
 }
