@@ -106,6 +106,10 @@ fn open(made: &Made) -> Clone {
 /// Lists the tree of a tag.
 fn listed(made: &Made, limits: &GitLimits) -> Result<Vec<(String, Kind)>, GitSourceError> {
     made.tag("v1", made.commit);
+    listed_as_tagged(made, limits)
+}
+
+fn listed_as_tagged(made: &Made, limits: &GitLimits) -> Result<Vec<(String, Kind)>, GitSourceError> {
     let clone = Clone::open(made.path(), limits)?;
     let commit = clone.commit(&clone.tag("v1")?)?;
     let listing = clone.listing(&commit)?;
@@ -115,6 +119,10 @@ fn listed(made: &Made, limits: &GitLimits) -> Result<Vec<(String, Kind)>, GitSou
 /// Writes the tree of a tag into a folder.
 fn written(made: &Made) -> Result<tempfile::TempDir, GitSourceError> {
     made.tag("v1", made.commit);
+    written_as_tagged(made)
+}
+
+fn written_as_tagged(made: &Made) -> Result<tempfile::TempDir, GitSourceError> {
     let clone = open(made);
     let commit = clone.commit(&clone.tag("v1")?)?;
     let listing = clone.listing(&commit)?;
@@ -468,4 +476,69 @@ fn the_command_says_what_drifted() {
     assert_eq!((code, &answer["drifted"][0]["path"]), (1, &"a.go".into()));
     assert_eq!(run(&good, &["--tag", "v2.0.0"]).0, 4, "a tag that is not there could not be looked at");
     assert_eq!(run(&good, &[]).0, 2);
+}
+
+/// Bytes changed at a few places, otherwise each time; the same on every machine.
+fn mutated(bytes: &[u8], seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).unwrap()
+    };
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=next(4) {
+        let at = next(bytes.len());
+        match next(4) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, next(256) as u8),
+            2 if !bytes.is_empty() => drop(bytes.remove(at)),
+            _ => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = next(256) as u8;
+                }
+            }
+        }
+    }
+    bytes
+}
+
+/// Objects that hash to their names and are none that git writes, and archives that nobody packs: each is
+/// read or refused, and nothing else.
+#[test]
+fn damaged_objects_and_archives_are_read_or_refused() {
+    let made = Made::new(&[("a/b", 0o100_644, b"x"), ("l", 0o120_000, b"a/b"), ("z", 0o100_755, b"z")]);
+    let odb = made.repository.odb().unwrap();
+    let commit = odb.read(made.commit).unwrap().data().to_vec();
+    let tree_id = made.repository.find_commit(made.commit).unwrap().tree_id();
+    let tree = odb.read(tree_id).unwrap().data().to_vec();
+    let tag = format!("object {}\ntype commit\ntag v1\ntagger A <a@b> {TIME} +0000\n\nm\n", made.commit)
+        .into_bytes();
+    let (mut read, mut refused) = (0, 0);
+    for seed in 0..400 {
+        let changed = odb.write(ObjectType::Tree, &mutated(&tree, seed)).unwrap();
+        let text =
+            String::from_utf8(commit.clone()).unwrap().replace(&tree_id.to_string(), &changed.to_string());
+        for (kind, bytes) in [
+            (ObjectType::Commit, text.into_bytes()),
+            (ObjectType::Commit, mutated(&commit, seed)),
+            (ObjectType::Tag, mutated(&tag, seed)),
+        ] {
+            made.tag("v1", odb.write(kind, &bytes).unwrap());
+            match listed_as_tagged(&made, &LIMITS).and_then(|_| written_as_tagged(&made).map(drop)) {
+                Ok(()) => read += 1,
+                Err(_) => refused += 1,
+            }
+        }
+        let members: [(&str, &[u8]); 2] = [("m.x/m@v1.0.0/go.mod", b"module m\n"), ("m.x/m@v1.0.0/a", b"a")];
+        for bytes in [module_zip(&members), tar(&[("p-1/PKG-INFO", b"Name: p\n"), ("p-1/a", b"a")])] {
+            let (_folder, path) = file(&mutated(&bytes, seed));
+            match Packaged::read("packed", &path) {
+                Ok(_) => read += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(read > 100 && refused > 100, "{read} read, {refused} refused");
 }
