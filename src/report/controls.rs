@@ -99,6 +99,10 @@ impl Controls {
             .map(|c| Waived::Control(c.id.clone()))
             .chain(book.register.findings().map(|(a, f)| Waived::Finding(finding_id(&a.id, &f.key))))
             .collect();
+        let released = book.controls.iter().flat_map(|c| &c.components);
+        let audited = book.register.findings().flat_map(|(_, f)| &f.components);
+        let components: BTreeSet<&str> = released.chain(audited).map(String::as_str).collect();
+        let unknown = book.waivers.of_unknown(&known, &components);
         Self {
             as_of,
             model: book.controls.model.clone(),
@@ -106,7 +110,7 @@ impl Controls {
             tested,
             elsewhere,
             waivers: book.waivers.shown(component, version, as_of, excused),
-            unknown_waivers: book.waivers.of_unknown(&known).into_iter().map(|w| w.id.clone()).collect(),
+            unknown_waivers: unknown.into_iter().map(|w| w.id.clone()).collect(),
             rows,
             decision: None,
         }

@@ -207,9 +207,11 @@ impl Waivers {
         self.0.iter()
     }
 
-    /// Those about what nobody knows: a misspelt id must not sit there and look like an exception.
-    pub fn of_unknown(&self, known: &BTreeSet<Waived>) -> Vec<&Waiver> {
-        self.0.iter().filter(|w| !known.contains(&w.about)).collect()
+    /// Those about what nobody knows, or of a component that nobody does: a misspelt name must not sit there
+    /// and look like an exception.
+    pub fn of_unknown(&self, known: &BTreeSet<Waived>, components: &BTreeSet<&str>) -> Vec<&Waiver> {
+        let is_known = |w: &&Waiver| known.contains(&w.about) && components.contains(w.component.as_str());
+        self.0.iter().filter(|w| !is_known(w)).collect()
     }
 
     /// The term of a waiver that covers it; that with the latest end where several do.

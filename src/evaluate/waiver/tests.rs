@@ -70,8 +70,12 @@ fn what_excuses_nothing_is_named() {
     let shown = waivers.shown("prometheus", "2.42.0", date(2026, 12, 1), |_| false);
     assert_eq!(shown.iter().map(|s| (s.waiver.id.as_str(), s.used)).collect::<Vec<_>>(), [("a", false)]);
     assert!(waivers.shown("prometheus", "3.1.0", date(2026, 12, 1), |_| true).is_empty());
-    assert_eq!(waivers.of_unknown(&BTreeSet::new()).len(), 1);
-    assert!(waivers.of_unknown(&BTreeSet::from([Waived::Control("DOS-02".to_owned())])).is_empty());
+    let known = BTreeSet::from([Waived::Control("DOS-02".to_owned())]);
+    let unknown =
+        |known: &BTreeSet<Waived>, component| waivers.of_unknown(known, &BTreeSet::from([component])).len();
+    assert_eq!(unknown(&BTreeSet::new(), "prometheus"), 1);
+    assert_eq!(unknown(&known, "prometheu"), 1);
+    assert_eq!(unknown(&known, "prometheus"), 0);
 }
 
 #[test]
