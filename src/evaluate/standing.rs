@@ -265,11 +265,12 @@ pub fn judge(checks: &[Checked<'_>], said: Option<Said<'_>>, held_in: Option<&st
     }
 }
 
-/// The last claim that is for this release.
+/// The last claim that is for this release, and not of a day that is still to come.
 pub fn last_claim<'f>(finding: &'f Finding, subject: &Subject<'_>) -> Option<&'f Claim> {
     let version = upstream(subject.version);
     let is_for = |claim: &Claim| {
         claim.component.as_deref().is_none_or(|c| c == subject.component)
+            && claim.when.is_none_or(|day| day.0 <= subject.as_of)
             && match claim.since.as_deref() {
                 None => true,
                 Some(since) => version.as_ref().zip(upstream(since)).is_some_and(|(v, s)| *v >= s),

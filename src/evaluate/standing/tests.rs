@@ -135,6 +135,12 @@ fn the_grid() {
         let derived = derive(&finding, &subject("1.5.0+ds-1"), &answers(signs), held);
         assert_eq!(derived.standing, expected, "{asserts:?} {signs} {claims:?}: {}", derived.because);
     }
+    // What people will say some day is not what they say.
+    let mut early = finding(&req(&[NotResolved]), &["fixed"]);
+    for (when, expected) in [("2026-01-15", Standing::Contradicted), ("2026-01-16", Standing::Open)] {
+        early.claims[0].when = Some(crate::evaluate::evidence::Day(day(when)));
+        assert_eq!(derive(&early, &subject("1.5.0"), &answers("+"), None).standing, expected, "{when}");
+    }
     let other = Subject { component: "other", ..subject("1") };
     let derived = derive(&finding(&req(&[Fixed]), &[]), &other, &answers("+"), None);
     assert_eq!(derived.standing, Standing::NotApplicable);
