@@ -372,7 +372,7 @@ const FAMILY: [Factor; 15] = [
         name: "path",
         change: |p| p.recipe.path = "/elsewhere".to_owned(),
         outcome: "different",
-        named: &[("build-path", "go line tables, folder of the source")],
+        named: &[("elf-build-path", "go line tables, folder of the source")],
         said: r#""a":"/elsewhere""#,
     },
     Factor {

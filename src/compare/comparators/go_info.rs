@@ -50,12 +50,12 @@ pub(crate) fn stamped(
     if aside && walk.found() == before {
         walk.add(Difference::exact(pair.path, Cause::Content).field("go build info"));
     }
-    folders(walk, pair)
+    folders(walk, pair, Cause::BuildPath)
 }
 
 /// Reports folders of the build that the line tables of both sides name, and that differ. Build information
 /// does not hold them; without this, only the bytes that depend on them would be told.
-pub(crate) fn folders(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
+pub(crate) fn folders(walk: &mut Walk<'_>, pair: Pair<'_>, cause: Cause) -> Result<(), Stop> {
     let found = |blob: &Blob| go::folders(blob.seekable(), &read(blob)?, &ObserveLimits::DEFAULT).ok();
     let (Some(a), Some(b)) = (found(pair.a), found(pair.b)) else { return Ok(()) };
     for (what, x, y) in
@@ -64,7 +64,7 @@ pub(crate) fn folders(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
         if let (Some(x), Some(y)) = (&x, &y)
             && x != y
         {
-            let difference = Difference::exact(pair.path, Cause::BuildPath);
+            let difference = Difference::exact(pair.path, cause);
             walk.add(difference.field(format!("go line tables, folder of {what}")).values(x, y).pattern());
         }
     }
@@ -169,8 +169,29 @@ fn fields(walk: &mut Walk<'_>, pair: Pair<'_>, a: &GoBuildInfo, b: &GoBuildInfo)
     let (x, y) = (modules(a), modules(b));
     for path in x.keys().chain(y.keys().filter(|p| !x.contains_key(*p))) {
         let (left, right) = (x.get(path).map(String::as_str), y.get(path).map(String::as_str));
-        add(Cause::VersionString, &format!("module {path}"), left, right);
+        let main = a.main.as_ref().is_some_and(|m| m.path == *path);
+        let follows = main && stem(a).is_some() && stem(a) == stem(b);
+        let cause = if follows { Cause::VcsRevision } else { Cause::VersionString };
+        add(cause, &format!("module {path}"), left, right);
     }
+}
+
+/// The version of the main module without the time and the revision that Go puts into it where no tag
+/// stands at the commit (`v0.0.0-20240102030405-0123456789ab`); `None` unless they are those of the
+/// build's own `vcs.time` and `vcs.revision`.
+fn stem(info: &GoBuildInfo) -> Option<(String, String)> {
+    let module = info.main.as_ref()?;
+    let (version, dirty) = match module.version.split_once('+') {
+        Some((version, dirty)) => (version, dirty),
+        None => (module.version.as_str(), ""),
+    };
+    let (rest, revision) = version.rsplit_once('-')?;
+    let at = rest.len().checked_sub(14)?;
+    let (stem, time) = (rest.get(..at)?, rest.get(at..)?);
+    let digits: String = info.setting("vcs.time")?.chars().filter(char::is_ascii_digit).take(14).collect();
+    let known = revision.len() == 12 && info.setting("vcs.revision")?.starts_with(revision) && time == digits;
+    (known && module.sum.is_empty() && module.replacement.is_none())
+        .then(|| (stem.to_owned(), dirty.to_owned()))
 }
 
 fn spelled(module: &GoModule) -> String {
@@ -204,6 +225,24 @@ mod tests {
         // Across the pieces in which a file is read.
         let far = [vec![0; (1 << 20) - 7], framed(text)].concat();
         assert_eq!(found(far), Some(vec![((1 << 20) + 9, (1 << 20) + 9 + length)]));
+    }
+
+    #[test]
+    fn a_version_that_repeats_the_commit_follows_from_it() {
+        let info = |version: &str, time: &str| {
+            let text = format!(
+                "path\tp\nmod\tp\t{version}\t\nbuild\tvcs.revision=0123456789abcdef\nbuild\tvcs.time={time}\n"
+            );
+            GoBuildInfo::parse("go1.24", &text, &ObserveLimits::DEFAULT).unwrap()
+        };
+        let time = "2024-01-02T03:04:05Z";
+        let of = |version: &str| stem(&info(version, time));
+        assert_eq!(of("v0.0.0-20240102030405-0123456789ab"), Some(("v0.0.0-".to_owned(), String::new())));
+        assert_eq!(of("v1.2.3-0.20240102030405-0123456789ab+dirty").unwrap().1, "dirty");
+        assert_eq!(of("v0.0.0-20240102030406-0123456789ab"), None);
+        assert_eq!(of("v0.0.0-20240102030405-1123456789ab"), None);
+        assert_eq!(of("v1.2.3"), None);
+        assert_eq!(of("(devel)"), None);
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn compare(walk: &mut Walk<'_>, pair: Pair<'_>) -> Result<(), Stop> {
     {
         walk.add(Difference::exact(pair.path, Cause::ElfData).field(".go.buildinfo"));
     }
-    go::folders(walk, pair)?;
+    go::folders(walk, pair, Cause::ElfBuildPath)?;
     let found = walk.differences.get(start..).unwrap_or_default();
     let removable = found.iter().all(|d| d.tier.number().is_some());
     if same_layout {
