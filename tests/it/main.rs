@@ -30,6 +30,7 @@ mod explain;
 mod fetch;
 mod findings;
 mod git_source;
+mod go_environment;
 mod layering;
 mod module_zip;
 mod observe;

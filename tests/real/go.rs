@@ -227,3 +227,41 @@ tags = ["v1.2.3"]
         other["evidence"]["artifacts"]
     );
 }
+
+/// A PE executable, linked on another system than it is for.
+#[test]
+fn esbuild_for_windows_is_rebuilt_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = reprove(folder.path(), &["audit", "pkg:npm/%40esbuild/win32-x64@0.25.12"]);
+    let Some(component) = audited(&out) else { return };
+    assert_eq!(component["outcome"], "identical", "{component:#}");
+    let members = component["evidence"]["artifacts"].as_array().unwrap();
+    let program = members.iter().find(|m| m["member"] == "package/esbuild.exe").unwrap();
+    assert_eq!(program["published"], program["rebuilt"], "{program:#}");
+}
+
+/// The program that a wheel holds, built with plain `go build` by its own project.
+#[test]
+fn the_program_of_a_wheel_is_rebuilt_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--platform"];
+    let wanted = ["manylinux2014_x86_64", "shfmt-py==4.2.0", "--dest"];
+    let got = Command::new("python3").args(pip).args(wanted).arg(folder.path()).status();
+    let wheel = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|e| e == "whl"));
+    let Some(wheel) = wheel else {
+        eprintln!("needs pip and a package index with shfmt-py: not tested: {got:?}");
+        return;
+    };
+    let unzip = "import sys, zipfile\nw = zipfile.ZipFile(sys.argv[1])\n\
+                 open(sys.argv[2], 'wb').write(w.read('shfmt_py-4.2.0.data/scripts/shfmt'))";
+    let program = folder.path().join("shfmt");
+    let done = Command::new("python3").args(["-c", unzip]).args([&wheel, &program]).status().unwrap();
+    assert!(done.success());
+    let purl = "pkg:github/mvdan/sh@v3.14.1?arch=amd64";
+    let out = reprove(folder.path(), &["audit", purl, "--published", program.to_str().unwrap()]);
+    let Some(component) = audited(&out) else { return };
+    assert_eq!(component["outcome"], "identical", "{component:#}");
+}
