@@ -1,6 +1,18 @@
-//! Writes the first inputs of each target into `corpus/`, from an instance of Sigstore made on the spot.
+//! Writes the first inputs of each target into `corpus/`, from an instance of Sigstore and artifacts that
+//! are made on the spot.
 #![allow(dead_code, unused_imports)]
 
+#[path = "../../it/archives.rs"]
+mod archives;
+mod artifacts;
+#[path = "../../it/compare_formats.rs"]
+mod compare_formats;
+#[path = "../../it/compare_mutations.rs"]
+mod compare_mutations;
+#[path = "../../it/compare_packages.rs"]
+mod compare_packages;
+#[path = "../../it/compare_stamped.rs"]
+mod compare_stamped;
 #[path = "../../it/sigstore_world/mod.rs"]
 mod sigstore_world;
 #[path = "../../it/verify_attestations.rs"]
@@ -22,6 +34,7 @@ fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) {
 }
 
 fn main() {
+    artifacts::write();
     let (v1, v2) = (Recipe::new(), Recipe::v2());
     let bundle = v1.bundle();
     write("attestation", "rekor-v1", bundle.to_string());
