@@ -48,14 +48,14 @@ pub(super) fn look(
     let name = source.repository.parse::<RepositoryName>().ok();
     let Some(path) = name.and_then(|name| clones.repositories.path(&name)) else {
         looked.checks.push(
-            Checked::new("source-tag", subject, Finding::Noted)
+            Checked::new("clone-tag", subject, Finding::Noted)
                 .found("no clone was given, so that nobody looked whether the source is what the tag holds")
                 .next(format!("give a clone with `--repository {}=PATH`", source.repository)),
         );
         return looked;
     };
     if let Err(error) = looked.tagged(clones, source, path, pinned, as_of, &subject) {
-        looked.checks.push(of_error("source-tag", &subject, &error));
+        looked.checks.push(of_error("clone-tag", &subject, &error));
     }
     looked
 }
@@ -83,7 +83,7 @@ impl Looked {
         });
         self.pinned = pinned.is_none_or(|pinned| commit.id.starts_with(pinned));
         let finding = if self.pinned { Finding::Established } else { Finding::Refuted };
-        let mut check = Checked::new("source-tag", subject, finding).found(format!("commit {}", commit.id));
+        let mut check = Checked::new("clone-tag", subject, finding).found(format!("commit {}", commit.id));
         if let Some(pinned) = pinned {
             check = check.expected(format!("commit {pinned}, which the recipe pins"));
         }

@@ -247,10 +247,10 @@ fn a_tag_is_held_against_the_pinned_commit_the_signer_and_the_module() {
     let clone = format!("o/tool={}", made.path().display());
     let world = World::new(&good_zip(), &vcs(&id, time, "tags = [\"v1.2.3\"]"));
     let none = world.audit(&[]);
-    assert_eq!((none.code, none.finding("source-tag").as_str()), (3, "noted"));
+    assert_eq!((none.code, none.finding("clone-tag").as_str()), (3, "noted"));
     assert!(none.gaps().contains("--repository o/tool=PATH"), "{}", none.gaps());
     let said = world.audit(&["--repository", &clone]);
-    for code in ["source-tag", "source-drift", "checkout-time", "checkout-tag"] {
+    for code in ["clone-tag", "source-drift", "checkout-time", "checkout-tag"] {
         assert_eq!(said.finding(code), "established", "{code}");
     }
     assert_eq!(
@@ -268,8 +268,8 @@ fn a_tag_is_held_against_the_pinned_commit_the_signer_and_the_module() {
     assert_eq!(demanded.finding("git-signature"), "absent", "a key was given, and nobody signed");
     let other = "0123456789012345678901234567890123456789";
     for (revision, time, tags, code, finding) in [
-        (other, time, "", "source-tag", "refuted"),
-        (&id[..12], time, "", "source-tag", "established"),
+        (other, time, "", "clone-tag", "refuted"),
+        (&id[..12], time, "", "clone-tag", "established"),
         (&id, "2026-05-27T15:09:51Z", "", "checkout-time", "refuted"),
         (&id, time, "earlier-tags = [\"v1.2.2\"]", "checkout-tag", "absent"),
     ] {
@@ -293,7 +293,7 @@ fn a_tag_is_held_against_the_pinned_commit_the_signer_and_the_module() {
     );
     for (clone, finding) in [("/nonexistent", "absent"), (world.folder.path().to_str().unwrap(), "absent")] {
         let said = world.audit(&["--repository", &format!("o/tool={clone}")]);
-        assert_eq!((said.code, said.finding("source-tag").as_str()), (3, finding));
+        assert_eq!((said.code, said.finding("clone-tag").as_str()), (3, finding));
     }
 }
 
@@ -423,9 +423,9 @@ fn hostile_clones_are_told_and_the_audit_goes_on() {
     let said = with((".git", 0o100_755, b"#!/bin/sh\n"));
     assert_eq!(said.code, 1);
     assert!(
-        said.checks("source-tag").iter().any(|(finding, _)| finding == "refuted"),
+        said.checks("clone-tag").iter().any(|(finding, _)| finding == "refuted"),
         "{:?}",
-        said.checks("source-tag")
+        said.checks("clone-tag")
     );
     assert_eq!(said.component["evidence"]["source"]["files"][0]["state"], "checked", "the audit went on");
 }

@@ -169,7 +169,7 @@ tags = ["v1.2.3"]
             .map(|c| c["finding"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    for code in ["source-tag", "source-drift", "checkout-time", "checkout-tag"] {
+    for code in ["clone-tag", "source-drift", "checkout-time", "checkout-tag"] {
         assert_eq!(finding(&alone, code), ["established"], "{code}");
     }
     let tar = format!("o-tiny-{commit}.tar");
