@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::debian::{Flow, Known};
-use super::{AuditError, Audited, Subject, make_folder};
+use super::{AuditError, Audited, Ground, Subject, make_folder};
 use crate::artifact::{Artifact, ArtifactName};
 use crate::digest::Algorithm;
 use crate::environment::debian::{acquire_packages, acquire_runtime};
@@ -22,6 +22,7 @@ use crate::limits::evaluate::SourceLimits;
 use crate::limits::probe::ProbeLimits;
 use crate::probe;
 use crate::probe::spec::{Probe, upstream};
+use crate::rebuild::sandbox::Mount;
 use crate::report::findings::Tested;
 use crate::report::{Outcome, outcome};
 use crate::source::debian::{Offered, fetch_files};
@@ -59,6 +60,100 @@ pub struct Examined {
     pub answers: Vec<Answer>,
 }
 
+impl Examination<'_> {
+    /// Asks all of a release that was audited: looks into its `source` and into clones, and has `probe` put
+    /// the probes to its program, one answer each in their order.
+    pub(super) fn ask<'q>(
+        &'q self,
+        subject: &Subject<'_>,
+        audited: &Audited,
+        source: &Result<ReleaseSource, String>,
+        probe: impl FnOnce(&[(&'q str, &'q Probe)]) -> Result<(Tested, Vec<Answer>), AuditError>,
+    ) -> Result<Examined, AuditError> {
+        let found = outcome(&audited.evidence);
+        let looker = Looker {
+            component: &subject.release.component,
+            version: &subject.release.version,
+            source: source.as_ref().map_err(String::as_str),
+            tied: found == Outcome::Identical,
+            outcome: Some(found),
+            repositories: self.repositories,
+            attestations: self.attestations,
+            limits: self.source_limits,
+        };
+        let probes: Vec<(&str, &Probe)> = self
+            .questions
+            .iter()
+            .filter_map(|q| match &q.check {
+                Check::Probe(probe) => Some((q.id.as_str(), probe)),
+                _ => None,
+            })
+            .collect();
+        let (tested, probed) = probe(&probes)?;
+        let mut by_id: BTreeMap<&str, Answer> = probes.iter().map(|(id, _)| *id).zip(probed).collect();
+        let answer = |question: &Question| match &question.check {
+            Check::Probe(_) => by_id.remove(question.id.as_str()),
+            check => looker.answer(&question.id, check),
+        };
+        let answers = self.questions.iter().filter_map(answer).collect();
+        Ok(Examined { tested, answers })
+    }
+}
+
+/// The program that probes are put to, and the system that it stands in.
+pub(super) struct Program<'a> {
+    pub(super) root: &'a Path,
+    pub(super) in_place: &'a [Mount],
+    pub(super) env: &'a [(&'a str, &'a str)],
+    pub(super) tested: Tested,
+}
+
+impl Program<'_> {
+    /// Puts the probes to it; `again` gives the command that asks the one with this id again.
+    pub(super) fn answers(
+        self,
+        ground: &Ground<'_>,
+        subject: &Subject<'_>,
+        probes: &[(&str, &Probe)],
+        again: impl Fn(&str) -> String,
+    ) -> Result<(Tested, Vec<Answer>), AuditError> {
+        let work_dir = ground.work.join("probes");
+        make_folder(&work_dir)?;
+        let what = probe::Subject {
+            root: self.root,
+            in_place: self.in_place,
+            env: self.env,
+            version: &subject.release.version,
+            work_dir: &work_dir,
+        };
+        let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, ground.observer)?;
+        let (version, basis) = (upstream(&subject.release.version), basis(&self.tested));
+        let answers = probes
+            .iter()
+            .zip(found)
+            .map(|((id, probe), found)| {
+                let (told, seen) = (&found.answer, &found.observed);
+                probed::answer(id, probe, version.as_ref(), told, seen, basis.clone(), again(id))
+            })
+            .collect();
+        Ok((self.tested, answers))
+    }
+}
+
+/// The answers where no program can be started.
+pub(super) fn not_run(
+    subject: &Subject<'_>,
+    probes: &[(&str, &Probe)],
+    reason: String,
+) -> (Tested, Vec<Answer>) {
+    let version = upstream(&subject.release.version);
+    let not_run = |(id, probe): &(&str, &Probe)| {
+        probed::not_run(id, probe, version.as_ref(), "program-not-run", &reason)
+    };
+    let answers = probes.iter().map(not_run).collect();
+    (Tested::Nothing { reason }, answers)
+}
+
 impl Flow<'_> {
     /// Asks a release that was audited. What was obtained then is in the store.
     pub(super) fn examine(
@@ -69,37 +164,9 @@ impl Flow<'_> {
         examination: &Examination<'_>,
     ) -> Result<Examined, AuditError> {
         let source = self.release_source(known, examination)?;
-        let found = outcome(&audited.evidence);
-        let looker = Looker {
-            component: &subject.release.component,
-            version: &subject.release.version,
-            source: source.as_ref().map_err(String::as_str),
-            tied: found == Outcome::Identical,
-            outcome: Some(found),
-            repositories: examination.repositories,
-            attestations: examination.attestations,
-            limits: examination.source_limits,
-        };
-        let mut probes = Vec::new();
-        let mut answers: BTreeMap<&str, Answer> = BTreeMap::new();
-        for question in examination.questions {
-            match &question.check {
-                Check::Probe(probe) => probes.push((question.id.as_str(), probe)),
-                check => {
-                    if let Some(answer) = looker.answer(&question.id, check) {
-                        answers.insert(&question.id, answer);
-                    }
-                }
-            }
-        }
-        let (tested, probed) = self.probe(subject, known, audited, &probes, examination.runtime)?;
-        for answer in &probed {
-            if let Some((id, _)) = probes.iter().find(|(id, _)| *id == answer.id) {
-                answers.insert(id, answer.clone());
-            }
-        }
-        let answers = examination.questions.iter().filter_map(|q| answers.remove(q.id.as_str())).collect();
-        Ok(Examined { tested, answers })
+        examination.ask(subject, audited, &source, |probes| {
+            self.probe(subject, known, audited, probes, examination.runtime)
+        })
     }
 
     /// The files that the questions name, from the authenticated source.
@@ -140,44 +207,16 @@ impl Flow<'_> {
         probes: &[(&str, &Probe)],
         runtime: Option<&RuntimeLock>,
     ) -> Result<(Tested, Vec<Answer>), AuditError> {
-        let version = upstream(&subject.release.version);
         let installed = match probes.is_empty() {
             true => Err("no check here needs a program".to_owned()),
             false => self.install(subject, known, audited, runtime)?,
         };
         let Installed { root, tested } = match installed {
             Ok(installed) => installed,
-            Err(reason) => {
-                let not_run = |(id, probe): &(&str, &Probe)| {
-                    probed::not_run(id, probe, version.as_ref(), "program-not-run", &reason)
-                };
-                return Ok((
-                    Tested::Nothing { reason: reason.clone() },
-                    probes.iter().map(not_run).collect(),
-                ));
-            }
+            Err(reason) => return Ok(not_run(subject, probes, reason)),
         };
-        let work_dir = self.ground.work.join("probes");
-        make_folder(&work_dir)?;
-        let what = probe::Subject {
-            root: root.path(),
-            in_place: &[],
-            env: &[],
-            version: &subject.release.version,
-            work_dir: &work_dir,
-        };
-        let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, self.ground.observer)?;
-        let basis = basis(&tested);
-        let answers = probes
-            .iter()
-            .zip(found)
-            .map(|((id, probe), found)| {
-                let again = again(subject, id);
-                let (told, seen) = (&found.answer, &found.observed);
-                probed::answer(id, probe, version.as_ref(), told, seen, basis.clone(), again)
-            })
-            .collect();
-        Ok((tested, answers))
+        let program = Program { root: root.path(), in_place: &[], env: &[], tested };
+        program.answers(self.ground, subject, probes, |id| again(subject, id))
     }
 
     /// Installs our own build, or, where there is none, the published packages; the reason where neither
@@ -281,7 +320,7 @@ pub(super) fn again(subject: &Subject<'_>, id: &str) -> String {
     format!("reprove probe {}@{} --probe {id}", subject.release.component, subject.release.version)
 }
 
-pub(super) fn basis(tested: &Tested) -> Basis {
+fn basis(tested: &Tested) -> Basis {
     match tested.clone() {
         Tested::Rebuilt { artifact, digest, identical } => {
             Basis::RebuiltBinary { artifact, digest, identical }

@@ -3,16 +3,13 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use super::super::examine::{Program, not_run};
 use super::*;
 use crate::component::{GoBinary, Member};
 use crate::digest::Algorithm;
-use crate::evaluate::evidence::{Answer, Basis, Check, SourcePath};
-use crate::evaluate::look::Looker;
-use crate::evaluate::probed;
+use crate::evaluate::evidence::{Answer, SourcePath};
 use crate::evaluate::source::{ReleaseSource, SourceTreeError};
-use crate::limits::probe::ProbeLimits;
-use crate::probe;
-use crate::probe::spec::{Probe, upstream};
+use crate::probe::spec::Probe;
 use crate::report::findings::Tested;
 use crate::report::{Outcome, outcome};
 use crate::source::go::archive::ModuleZip;
@@ -32,32 +29,7 @@ impl Flow<'_> {
         let questions = examination.questions;
         let wanted: Vec<&SourcePath> = questions.iter().filter_map(|q| q.check.path_in_release()).collect();
         let source = self.release_source(&wanted, examination)?;
-        let found = outcome(&audited.evidence);
-        let looker = Looker {
-            component: &self.subject.release.component,
-            version: &self.subject.release.version,
-            source: source.as_ref().map_err(String::as_str),
-            tied: found == Outcome::Identical,
-            outcome: Some(found),
-            repositories: examination.repositories,
-            attestations: examination.attestations,
-            limits: examination.source_limits,
-        };
-        let probes: Vec<(&str, &Probe)> = questions
-            .iter()
-            .filter_map(|q| match &q.check {
-                Check::Probe(probe) => Some((q.id.as_str(), probe)),
-                _ => None,
-            })
-            .collect();
-        let (tested, probed) = self.probe(audited, &probes)?;
-        let mut by_id: BTreeMap<&str, Answer> = probes.iter().map(|(id, _)| *id).zip(probed).collect();
-        let answer = |question: &super::super::Question| match &question.check {
-            Check::Probe(_) => by_id.remove(question.id.as_str()),
-            check => looker.answer(&question.id, check),
-        };
-        let answers = questions.iter().filter_map(answer).collect();
-        Ok(Examined { tested, answers })
+        examination.ask(self.subject, audited, &source, |probes| self.probe(audited, probes))
     }
 
     /// The files that the questions name, from the module.
@@ -93,8 +65,6 @@ impl Flow<'_> {
         audited: &Audited,
         probes: &[(&str, &Probe)],
     ) -> Result<(Tested, Vec<Answer>), AuditError> {
-        let release = &self.subject.release;
-        let version = upstream(&release.version);
         let root = self.ground.work.join("go/probed");
         let installed = match probes.is_empty() {
             true => Err("no check here needs a program".to_owned()),
@@ -102,37 +72,11 @@ impl Flow<'_> {
         };
         let tested = match installed {
             Ok(tested) => tested,
-            Err(reason) => {
-                let not_run = |(id, probe): &(&str, &Probe)| {
-                    probed::not_run(id, probe, version.as_ref(), "program-not-run", &reason)
-                };
-                let answers = probes.iter().map(not_run).collect();
-                return Ok((Tested::Nothing { reason }, answers));
-            }
+            Err(reason) => return Ok(not_run(self.subject, probes, reason)),
         };
-        let work_dir = self.ground.work.join("probes");
-        make_folder(&work_dir)?;
-        let what = probe::Subject {
-            root: &root,
-            in_place: &[],
-            env: &[],
-            version: &release.version,
-            work_dir: &work_dir,
-        };
-        let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, self.ground.observer)?;
-        let basis = match tested.clone() {
-            Tested::Rebuilt { artifact, digest, identical } => {
-                Basis::RebuiltBinary { artifact, digest, identical }
-            }
-            Tested::Published { artifact, digest, .. } => Basis::PublishedBinary { artifact, digest },
-            Tested::Nothing { .. } => Basis::Nothing {},
-        };
-        let answers = probes.iter().zip(found).map(|((id, probe), found)| {
-            let again = format!("reprove audit '{}'", release.purl);
-            let (told, seen) = (&found.answer, &found.observed);
-            probed::answer(id, probe, version.as_ref(), told, seen, basis.clone(), again)
-        });
-        Ok((tested, answers.collect()))
+        let program = Program { root: &root, in_place: &[], env: &[], tested };
+        let purl = &self.subject.release.purl;
+        program.answers(self.ground, self.subject, probes, |_| format!("reprove audit '{purl}'"))
     }
 
     /// Puts the programs into a root of empty folders, since Go links them statically; the reason where

@@ -1,25 +1,20 @@
 //! Asks a wheel what registers and controls want to know of it: looks into its source distribution and into
 //! clones, and starts programs that import it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Flow;
 use crate::artifact::{Artifact, ArtifactName};
-use crate::audit::examine::{Examination, Examined, again, basis};
+use crate::audit::examine::{Examination, Examined, Program, again, not_run};
 use crate::audit::{AuditError, Audited, Subject, make_folder};
 use crate::digest::Algorithm;
 use crate::environment::debian::acquire_packages;
 use crate::environment::lock::LockedPackage;
 use crate::environment::python::{SITE_TARGET, Site};
-use crate::evaluate::evidence::{Answer, Check};
-use crate::evaluate::look::Looker;
-use crate::evaluate::probed;
+use crate::evaluate::evidence::Answer;
 use crate::evaluate::source::ReleaseSource;
 use crate::event::Stage;
-use crate::limits::probe::ProbeLimits;
-use crate::probe;
-use crate::probe::spec::{Probe, upstream};
+use crate::probe::spec::Probe;
 use crate::rebuild::sandbox::Mount;
 use crate::report::findings::Tested;
 use crate::report::{Outcome, outcome};
@@ -44,31 +39,7 @@ impl Flow<'_> {
             }
             None => Err(format!("the index no longer offers the source distribution of {package}")),
         };
-        let found = outcome(&audited.evidence);
-        let looker = Looker {
-            component: &subject.release.component,
-            version: &subject.release.version,
-            source: source.as_ref().map_err(String::as_str),
-            tied: found == Outcome::Identical,
-            outcome: Some(found),
-            repositories: examination.repositories,
-            attestations: examination.attestations,
-            limits: examination.source_limits,
-        };
-        let mut probes = Vec::new();
-        let mut answers: BTreeMap<&str, Answer> = BTreeMap::new();
-        for question in examination.questions {
-            match &question.check {
-                Check::Probe(probe) => probes.push((question.id.as_str(), probe)),
-                check => {
-                    answers.extend(looker.answer(&question.id, check).map(|a| (question.id.as_str(), a)))
-                }
-            }
-        }
-        let (tested, probed) = self.probe(subject, audited, &probes)?;
-        answers.extend(probes.iter().map(|(id, _)| *id).zip(probed));
-        let answers = examination.questions.iter().filter_map(|q| answers.remove(q.id.as_str())).collect();
-        Ok(Examined { tested, answers })
+        examination.ask(subject, audited, &source, |probes| self.probe(subject, audited, probes))
     }
 
     /// Runs the probes with the wheel that was rebuilt, or else with the published one; in their order.
@@ -78,14 +49,7 @@ impl Flow<'_> {
         audited: &Audited,
         probes: &[(&str, &Probe)],
     ) -> Result<(Tested, Vec<Answer>), AuditError> {
-        let version = upstream(&subject.release.version);
-        let nothing = |reason: String| {
-            let not_run = |(id, probe): &(&str, &Probe)| {
-                probed::not_run(id, probe, version.as_ref(), "program-not-run", &reason)
-            };
-            let answers = probes.iter().map(not_run).collect();
-            Ok((Tested::Nothing { reason }, answers))
-        };
+        let nothing = |reason: String| Ok(not_run(subject, probes, reason));
         if probes.is_empty() {
             return nothing("no check here needs a program".to_owned());
         }
@@ -110,21 +74,9 @@ impl Flow<'_> {
             Err(error) => return nothing(format!("the wheel cannot be unpacked: {error}")),
         };
         let mount = Mount { source: site.folder().to_owned(), target: SITE_TARGET.into() };
-        let what = probe::Subject {
-            root: root.path(),
-            in_place: &[mount],
-            env: &Site::variables(),
-            version: &subject.release.version,
-            work_dir: &work_dir,
-        };
-        let found = probe::run(&what, probes, &ProbeLimits::DEFAULT, self.ground.observer)?;
-        let answer = |((id, probe), found): (&(&str, &Probe), probe::Probed)| {
-            let again = again(subject, id);
-            let (told, seen) = (&found.answer, &found.observed);
-            probed::answer(id, probe, version.as_ref(), told, seen, basis(&tested), again)
-        };
-        let answers = probes.iter().zip(found).map(answer).collect();
-        Ok((tested, answers))
+        let env = Site::variables();
+        let program = Program { root: root.path(), in_place: &[mount], env: &env, tested };
+        program.answers(self.ground, subject, probes, |id| again(subject, id))
     }
 
     /// The wheel that our first build left, or, where there is none, the published one; the reason where
