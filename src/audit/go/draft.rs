@@ -27,21 +27,6 @@ use crate::source::go::{ModuleProxy, ModuleVersion};
 /// Words of linker flags that are values of a promu build, and what stands for them.
 const PROMU: [(&str, &str); 3] =
     [(".Revision=", "{revision}"), (".BuildUser=", "{build-user}"), (".BuildDate=", "{build-date}")];
-/// What a target is chosen by.
-const TARGETS: [&str; 12] = [
-    "GOOS",
-    "GOARCH",
-    "GOAMD64",
-    "GOARM64",
-    "GOARM",
-    "GO386",
-    "GOMIPS",
-    "GOMIPS64",
-    "GOPPC64",
-    "GORISCV64",
-    "GOEXPERIMENT",
-    "GOFIPS140",
-];
 /// Settings that are flags of a build with their values.
 const VALUED: [&str; 3] = ["-gcflags", "-asmflags", "-buildmode"];
 /// Settings that no recipe can have, with the value that means nothing.
@@ -229,7 +214,7 @@ fn observed(out: &mut Draft, info: &GoBuildInfo, folders: &GoFolders, trimmed: b
         }
     }
     let mut env = Table::new();
-    for key in TARGETS {
+    for key in domain::TARGETS {
         let Some(value) = setting(info, key) else { continue };
         if domain::is_target_value(key, value) {
             env.insert(key.to_owned(), value.into());

@@ -85,25 +85,25 @@ pub fn is_flag(text: &str) -> bool {
         || (valued && !text.contains("-o") && text.chars().all(|c| c == ' ' || c.is_ascii_graphic()))
 }
 
+/// Variables that choose a target, as build information records them.
+pub const TARGETS: [&str; 12] = [
+    "GOOS",
+    "GOARCH",
+    "GOAMD64",
+    "GOARM64",
+    "GOARM",
+    "GO386",
+    "GOMIPS",
+    "GOMIPS64",
+    "GOPPC64",
+    "GORISCV64",
+    "GOEXPERIMENT",
+    "GOFIPS140",
+];
+
 /// A variable that selects what is built for.
 pub fn is_target(key: &str) -> bool {
-    const KEYS: [&str; 14] = [
-        "GOOS",
-        "GOARCH",
-        "GOAMD64",
-        "GOARM",
-        "GOARM64",
-        "GO386",
-        "GOMIPS",
-        "GOMIPS64",
-        "GOPPC64",
-        "GORISCV64",
-        "GOEXPERIMENT",
-        "GOFIPS140",
-        "CGO_ENABLED",
-        "GOWORK",
-    ];
-    KEYS.contains(&key)
+    TARGETS.contains(&key) || matches!(key, "CGO_ENABLED" | "GOWORK")
 }
 
 /// What such a variable may say.
