@@ -218,6 +218,16 @@ pub fn fetch_locked(
     Ok(if missing.is_empty() { Offered::All(objects) } else { Offered::Missing(missing) })
 }
 
+/// Whether one part of a member's path names a file or folder plainly, on every system that installs it.
+fn is_plain_part(part: &str) -> bool {
+    !part.is_empty()
+        && part != "."
+        && part != ".."
+        && part.len() <= 255
+        && !part.contains('\\')
+        && !part.chars().any(char::is_control)
+}
+
 fn request(access: &Access<'_>, file: &ListedFile) -> Result<Request, PypiError> {
     let digest = file.digest.clone().ok_or_else(|| PypiError::NoDigest { file: file.name.clone() })?;
     let max = access.limits.distribution_bytes_max;

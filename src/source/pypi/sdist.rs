@@ -128,15 +128,7 @@ fn path(entry: &TarEntry, limits: &PypiLimits) -> Result<String, String> {
     let name = std::str::from_utf8(&entry.name).map_err(|_| format!("`{}` is not UTF-8", shown()))?;
     let name = name.strip_prefix("./").unwrap_or(name);
     let name = if entry.kind == b'5' { name.strip_suffix('/').unwrap_or(name) } else { name };
-    let plain = |part: &str| {
-        !part.is_empty()
-            && part != "."
-            && part != ".."
-            && part.len() <= 255
-            && !part.contains('\\')
-            && !part.chars().any(char::is_control)
-    };
-    if !name.split('/').all(plain) {
+    if !name.split('/').all(super::is_plain_part) {
         return Err(format!("`{}` is not a plain path below one folder", shown()));
     }
     if name.split('/').count() > limits.depth_max {

@@ -218,15 +218,7 @@ fn plain(entry: &ZipEntry, limits: &PypiLimits) -> Result<String, String> {
     }
     let name = std::str::from_utf8(&entry.name).map_err(|_| format!("`{shown}` is not UTF-8"))?;
     let body = name.strip_suffix('/').unwrap_or(name);
-    let part = |part: &str| {
-        !part.is_empty()
-            && part != "."
-            && part != ".."
-            && part.len() <= 255
-            && !part.contains('\\')
-            && !part.chars().any(char::is_control)
-    };
-    if !body.split('/').all(part) || body.split('/').count() > limits.depth_max {
+    if !body.split('/').all(super::is_plain_part) || body.split('/').count() > limits.depth_max {
         return Err(format!("`{shown}` is not a plain path"));
     }
     Ok(name.to_owned())
@@ -235,10 +227,9 @@ fn plain(entry: &ZipEntry, limits: &PypiLimits) -> Result<String, String> {
 /// Where an installer puts a member beside Python's modules; none for what goes elsewhere ("Binary
 /// distribution format", the `.data` folder).
 fn place(path: &str) -> Option<&str> {
-    let Some((top, rest)) = path.split_once('/').filter(|(top, _)| top.ends_with(".data")) else {
+    let Some((_, rest)) = path.split_once('/').filter(|(top, _)| top.ends_with(".data")) else {
         return Some(path);
     };
-    let _ = top;
     let (scheme, below) = rest.split_once('/')?;
     matches!(scheme, "purelib" | "platlib").then_some(below)
 }
