@@ -18,7 +18,7 @@ use super::super::AuditError;
 use crate::archive::ArchiveError;
 use crate::archive::compression::{Bounded, Compression};
 use crate::archive::tar::{TarEntry, TarReader};
-use crate::compare::{Cause, Confidence, Difference, Side, Stopped};
+use crate::compare::{Cause, Difference, Side, Stopped};
 use crate::limits::archive::ArchiveLimits;
 use fields::Fields;
 
@@ -241,18 +241,9 @@ fn is_xattr(key: &[u8]) -> bool {
 
 pub(super) fn difference(path: &str, cause: Cause, published: Option<String>, expected: &str) -> Difference {
     Difference {
-        path: path.escape_debug().to_string(),
-        cause,
-        tier: cause.tier(),
-        confidence: Confidence::Exact,
         a: published.map(|text| text.escape_debug().to_string()),
         b: Some(expected.to_owned()),
-        field: None,
-        bytes: None,
-        derived: false,
-        note: None,
-        hunks: Vec::new(),
-        accepted: None,
+        ..Difference::exact(&path.escape_debug().to_string(), cause)
     }
 }
 
