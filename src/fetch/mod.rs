@@ -17,6 +17,7 @@ mod progress;
 #[cfg(feature = "tuf")]
 pub mod tuf;
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -32,7 +33,7 @@ use address::Address;
 use progress::Progress;
 
 /// What is known about the length of a file beforehand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Length {
     /// A signed index or a lock says how many bytes there are.
     Exactly(u64),
@@ -176,22 +177,34 @@ impl Fetcher {
         wanted: &[(usize, &Request)],
         progress: &Progress<'_>,
     ) -> Vec<(usize, Result<Object, FetchError>)> {
+        // Requests for the same bytes are one stream's affair: two would wait for each other. Whichever
+        // of them is answered, the rest find the file in the store.
+        let (mut files, mut place) = (Vec::<Vec<(usize, &Request)>>::new(), HashMap::new());
+        for (index, request) in wanted {
+            let at = *place.entry((&request.digest, request.length)).or_insert(files.len());
+            match files.get_mut(at) {
+                Some(same) => same.push((*index, request)),
+                None => files.push(vec![(*index, request)]),
+            }
+        }
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = || {
             let mut mine = Vec::new();
             while !stop.load(Ordering::Relaxed)
-                && let Some((index, request)) = wanted.get(next.fetch_add(1, Ordering::Relaxed))
+                && let Some(same) = files.get(next.fetch_add(1, Ordering::Relaxed))
             {
-                let answer = self.obtain(store, request, progress);
-                if matches!(answer, Err(FetchError::Store(_))) {
-                    stop.store(true, Ordering::Relaxed);
+                for (index, request) in same {
+                    let answer = self.obtain(store, request, progress);
+                    if matches!(answer, Err(FetchError::Store(_))) {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    mine.push((*index, answer));
                 }
-                mine.push((*index, answer));
             }
             mine
         };
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.limits.streams_max.clamp(1, wanted.len().max(1)))
+            let workers: Vec<_> = (0..self.limits.streams_max.clamp(1, files.len().max(1)))
                 .map(|_| scope.spawn(work))
                 .collect();
             workers.into_iter().filter_map(|w| w.join().ok()).flatten().collect()

@@ -148,6 +148,46 @@ fn plant_partial(store: &Store, digest: &Digest, bytes: &[u8]) {
 }
 
 #[test]
+fn the_same_bytes_under_many_names_are_asked_for_once_and_nobody_waits_for_them() {
+    // Sixteen names of one file and eight files: answered only when the file and seven others are asked
+    // for at once, which takes eight streams of which none waits for another's download.
+    let (same, gate) = (body(5000, 1), Barrier::new(8));
+    let others: Vec<Vec<u8>> = (0..7).map(|n| body(4000 + n, 2 + n as u32)).collect();
+    let (served, rest) = (same.clone(), others.clone());
+    let server = Server::new(move |asked| {
+        gate.wait();
+        match asked.target[1..].parse::<usize>() {
+            Ok(index) => Reply::file(asked, &rest[index], "\"t\""),
+            Err(_) => Reply::file(asked, &served, "\"t\""),
+        }
+    });
+    let mut requests: Vec<_> =
+        (0..16).map(|n| request(&[server.url(&format!("/same-{n}"))], &same)).collect();
+    requests.extend(others.iter().enumerate().map(|(n, f)| request(&[server.url(&format!("/{n}"))], f)));
+    let (_dir, store) = store();
+    let answers =
+        fetcher(FetchLimits::DEFAULT).fetch_all(&store, &requests, Stage::Environment, &Silent).unwrap();
+    for (answer, wanted) in answers.into_iter().zip(&requests) {
+        assert_eq!(answer.unwrap().digest, wanted.digest);
+    }
+    assert_eq!(server.asked().len(), 8);
+}
+
+#[test]
+fn bytes_that_one_name_does_not_give_are_asked_for_under_the_next() {
+    let bytes = body(3000, 9);
+    let served = bytes.clone();
+    let server = Server::new(move |asked| match asked.target.as_str() {
+        "/gone" => Reply::status("404 Not Found"),
+        _ => Reply::file(asked, &served, "\"t\""),
+    });
+    let requests = [request(&[server.url("/gone")], &bytes), request(&[server.url("/there")], &bytes)];
+    let (_dir, store) = store();
+    let answers = fetcher(ONCE).fetch_all(&store, &requests, Stage::Environment, &Silent).unwrap();
+    assert!(matches!(&answers[..], [Err(_), Ok(_)]), "{answers:?}");
+}
+
+#[test]
 fn a_wrong_part_of_an_earlier_run_is_forgiven_once() {
     let bytes = body(90_000, 4);
     let parts: [&[u8]; 4] = [&body(40_000, 5), &body(90_000, 6), &body(90_001, 7), &bytes];
