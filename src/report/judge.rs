@@ -67,13 +67,11 @@ impl Judgement {
         }
         for gap in &evidence.not_looked {
             verdict = verdict.min(Verdict::Inconclusive);
-            blocks.push(blocker(
-                &gap.code,
-                "this audit",
-                "the check is made",
-                &gap.text,
-                "remove the cause and audit again",
-            ));
+            let hint = match gap.code.as_str() {
+                "value-not-observed" => "give what was published with `--published FILE`: its binary tells",
+                _ => "remove the cause and audit again",
+            };
+            blocks.push(blocker(&gap.code, "this audit", "the check is made", &gap.text, hint));
         }
         blocks.sort();
         blocks.dedup();
