@@ -4,6 +4,7 @@
 //! one, and targets. Runs are interleaved, medians are compared. What a machine lacks is said in the
 //! table, never left out of it.
 
+mod closure;
 mod compare;
 mod go;
 mod measure;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
     let answer = match first.as_deref().and_then(|f| f.to_str()) {
         // Our side of a case, run as a process of its own.
         Some("root-fs-make") => root_fs::run(arguments),
+        Some("closure-fetch") => closure::run(arguments),
         Some(job) if job.starts_with("verify-") => verify::run(job, arguments),
         first => bench(first),
     };
@@ -98,7 +100,7 @@ fn bench(filter: Option<&str>) -> io::Result<bool> {
     let scratch = scratch.canonicalize()?;
     let mut cases = Vec::new();
     let mut absent = Vec::new();
-    for topic in [root_fs::cases, compare::cases, verify::cases, go::cases] {
+    for topic in [root_fs::cases, compare::cases, verify::cases, go::cases, closure::cases] {
         match topic(&scratch)? {
             Ok(more) => cases.extend(more),
             Err(why) => absent.push(why),
@@ -135,6 +137,7 @@ fn bench(filter: Option<&str>) -> io::Result<bool> {
             ours.to_string()
         )?;
     }
+    root_fs::clear()?;
     for why in absent {
         writeln!(out, "not measured: {why}")?;
     }
