@@ -46,15 +46,9 @@ impl Fetcher {
         url: &Url,
         headers: &HeaderMap,
     ) -> Result<Response, FetchError> {
-        let client = self.client()?;
         let mut at = url.clone();
         for _ in 0..=self.limits.redirects_max {
-            let response = client
-                .request(method.clone(), at.clone())
-                .header(header::ACCEPT_ENCODING, "identity")
-                .headers(headers.clone())
-                .send()
-                .map_err(|e| self.broken(&at, e, 0))?;
+            let response = self.send_once(method, &at, headers, None)?;
             let status = response.status();
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
@@ -64,7 +58,31 @@ impl Fetcher {
         Err(FetchError::Redirects { url: shown(url), redirects_max: self.limits.redirects_max })
     }
 
-    fn redirect_target(&self, first: &Url, at: &Url, headers: &HeaderMap) -> Result<Url, FetchError> {
+    /// Sends one request; a redirect is its answer.
+    pub(super) fn send_once(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Option<Vec<u8>>,
+    ) -> Result<Response, FetchError> {
+        let mut request = self
+            .client()?
+            .request(method.clone(), url.clone())
+            .header(header::ACCEPT_ENCODING, "identity")
+            .headers(headers.clone());
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        request.send().map_err(|e| self.broken(url, e, 0))
+    }
+
+    pub(super) fn redirect_target(
+        &self,
+        first: &Url,
+        at: &Url,
+        headers: &HeaderMap,
+    ) -> Result<Url, FetchError> {
         let protocol = |detail: &str| FetchError::Protocol { url: shown(at), detail: detail.to_owned() };
         let location = text(headers, &header::LOCATION)
             .ok_or_else(|| protocol("a redirect without a readable `Location`"))?;

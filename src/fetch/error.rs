@@ -116,6 +116,18 @@ pub enum FetchError {
         /// What is wrong.
         detail: String,
     },
+    /// The server says that it will not.
+    #[error("`{url}` refused what was asked: {said}")]
+    #[diagnostic(
+        code(fetch::refused),
+        help("these are the server's own words; check that the repository and the commit are still there")
+    )]
+    Refused {
+        /// The address.
+        url: String,
+        /// Its words.
+        said: String,
+    },
     /// Fewer bytes than expected, and the server says that is all.
     #[error("`{url}` is too short: expected {expected_bytes} bytes, found {found_bytes}")]
     #[diagnostic(

@@ -7,11 +7,13 @@
 //!
 //! What this does *not* establish: that a digest is the right one. That is the caller's affair, and
 //! for files without an expected digest ([`Fetcher::get_small`], [`Fetcher::get_page`]) nothing but the length is bounded.
+//! Repositories of git are asked through [`git`].
 
 mod address;
 mod client;
 mod download;
 mod error;
+pub mod git;
 mod page;
 mod progress;
 #[cfg(feature = "tuf")]

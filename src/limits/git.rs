@@ -1,6 +1,6 @@
-//! Bounds on clones of repositories.
+//! Bounds on clones of repositories, and on servers of them.
 
-/// Bounds on what is read from a clone.
+/// Bounds on what is read from a clone, and on what a git server sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GitLimits {
     /// A file in bytes. Default 128 MiB: GitHub takes none of more than 100 MiB.
@@ -21,6 +21,22 @@ pub struct GitLimits {
     pub tags_deep_max: usize,
     /// Files of a folder in the object store. Default 200,000: git packs loose objects at 6,700.
     pub store_files_max: usize,
+    /// An answer of a git server in bytes. Default 1 GiB: the newest commit of the Linux kernel alone is sent
+    /// in some 250 MiB.
+    pub pack_bytes_max: u64,
+    /// Objects of a pack. Default 1,000,000: twice what a tree may have here, with its folders.
+    pub pack_objects_max: u32,
+    /// Changes upon changes in a pack. Default 4095: more git itself does not make (`OE_DEPTH_BITS`).
+    pub delta_depth_max: u32,
+    /// Bytes to unpack for all changes of a pack, each with all that it rests on. Default 64 GiB: some
+    /// seconds of copying for each ten; a commit alone has few of them.
+    pub delta_bytes_max: u64,
+    /// What a git server may say beside a pack, in bytes. Default 1 MiB: lines of progress, which were not
+    /// asked for, and a reason.
+    pub said_bytes_max: u64,
+    /// Files that are asked for at once. Default 1,000: what is lost where the connection breaks, and 50 KB
+    /// of a question.
+    pub batch_files: usize,
 }
 
 impl GitLimits {
@@ -35,5 +51,11 @@ impl GitLimits {
         commits_max: 200_000,
         tags_deep_max: 8,
         store_files_max: 200_000,
+        pack_bytes_max: 1 << 30,
+        pack_objects_max: 1_000_000,
+        delta_depth_max: 4095,
+        delta_bytes_max: 64 << 30,
+        said_bytes_max: 1 << 20,
+        batch_files: 1_000,
     };
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 
 use crate::archive::ArchiveError;
+use crate::fetch::FetchError;
 use crate::source::go::GoSourceError;
 
 /// Why a clone could not be used.
@@ -90,6 +91,34 @@ pub enum GitSourceError {
         file: String,
         /// Why not.
         detail: String,
+    },
+    /// A server could not be asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fetch(#[from] FetchError),
+    /// What a server sent is no pack.
+    #[error("the server's pack cannot be taken: {detail}")]
+    #[diagnostic(
+        code(git_source::pack),
+        help("fetch again; if it stays so, treat the server, or the proxy in between, as hostile")
+    )]
+    Pack {
+        /// What is wrong.
+        detail: String,
+    },
+    /// The server has something else, or less, than was asked for.
+    #[error("`{url}` does not give {what}")]
+    #[diagnostic(
+        code(git_source::not_given),
+        help(
+            "ask the project where that commit is; with a clone that has it: `--repository OWNER/NAME=PATH`"
+        )
+    )]
+    NotGiven {
+        /// The repository.
+        url: String,
+        /// What is lacking.
+        what: String,
     },
     /// A bound was reached.
     #[error("{what} passes the limit `{limit}` of {max}")]

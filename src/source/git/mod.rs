@@ -1,4 +1,5 @@
-//! The source as its authors keep it: a commit of a clone that the user gives.
+//! The source as its authors keep it: a commit of a clone that the user gives, or of a repository on a
+//! server ([`Remotes`]).
 //!
 //! # How a clone is read
 //!
@@ -14,12 +15,16 @@
 
 mod drift;
 mod error;
+mod pack;
 mod packaged;
+mod partial;
+mod remote;
 mod store;
 mod tree;
 
 pub use drift::{Drift, Drifted, Way, drift};
 pub use error::GitSourceError;
 pub use packaged::{Packaged, PackagedFile, Packaging};
+pub use remote::{Opened, Place, Remotes};
 pub use store::{Clone, Commit, Raw};
 pub use tree::{Entry, Kind, Listing};

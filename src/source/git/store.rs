@@ -181,6 +181,10 @@ impl Clone {
         }
     }
 
+    pub(super) fn odb(&self) -> &Odb<'static> {
+        &self.odb
+    }
+
     fn raw(&self, id: Oid) -> Result<Raw, GitSourceError> {
         let (kind, bytes) = self.read(id, self.limits.object_bytes_max)?;
         let kind = match kind {

@@ -278,7 +278,7 @@ impl Walk<'_> {
 }
 
 /// `MODE NAME\0` and 20 bytes of a name; and what follows.
-fn entry(bytes: &[u8]) -> Option<(&[u8], &[u8], Oid, &[u8])> {
+pub(super) fn entry(bytes: &[u8]) -> Option<(&[u8], &[u8], Oid, &[u8])> {
     let space = bytes.iter().position(|b| *b == b' ')?;
     let (mode, rest) = bytes.split_at(space);
     let rest = rest.get(1..)?;
