@@ -27,7 +27,7 @@
 //!
 //! 1. The library prints nothing and reads no clock, no environment variable and no home directory:
 //!    time, limits, observers and paths are arguments.
-//! 2. Network only in [`fetch`]. What follows the environment runs from the store. [`probe`] speaks on a
+//! 2. Network only in [`fetch`], git's included. What follows the environment runs from the store. [`probe`] speaks on a
 //!    sandbox's own loopback, through sockets that reach nothing else.
 //! 3. Observations are values; errors are for not having observed. A failed build, a differing byte,
 //!    a bad signature are results.

@@ -7,7 +7,7 @@ mod examine;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::tagged::look;
+use super::tagged::{Wanted, look};
 use super::{
     Archives, AuditError, Audited, Clones, Depth, Ground, Repeat, Subject, evidence, repeated, shortened,
 };
@@ -305,7 +305,8 @@ impl Flow<'_> {
         audited.stale |= object.is_err();
         let object = object.ok().and_then(|objects| objects.into_iter().next());
         if let Some(source) = &subject.source {
-            let mut looked = look(&self.clones, source, None, self.ground.as_of);
+            let wanted = Wanted { source, pinned: None, locked: None };
+            let mut looked = look(self.ground, &self.clones, wanted);
             if let Some(object) = object.as_ref().filter(|_| looked.tree.is_some()) {
                 looked.drift(&Packaged::read(&sdist.file, &object.path)?, &sdist.file, source);
             }

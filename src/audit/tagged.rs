@@ -1,18 +1,22 @@
-//! What a clone of the project's repository says of a release: which commit its tag names, who signed it,
-//! and whether what was packed holds the same files.
+//! What the project's repository says of a release: which commit its tag names, who signed it, and whether
+//! what was packed holds the same files.
 //!
-//! The clone is evidence, and hostile like all of it: what is wrong with it is a check of the report, and
+//! A repository is a clone that was given, or on a server that is asked. It is evidence, and hostile like all of it: what is wrong with it is a check of the report, and
 //! the audit goes on.
+
+use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Clones, Seen};
+use super::{Clones, Ground, Seen};
 use crate::component::TaggedSource;
-use crate::evaluate::evidence::RepositoryName;
+use crate::environment::go::LockedGit;
 use crate::limits::git::GitLimits;
 use crate::limits::signature::SignatureLimits;
 use crate::report::{Checked, Signer, SourceSignature};
-use crate::source::git::{Clone, Commit, GitSourceError, Listing, Packaged, Raw, drift};
+use crate::source::git::{
+    Clone, Commit, GitSourceError, Listing, Opened, Packaged, Place, Raw, Remotes, drift,
+};
 use crate::verdict::Verdict;
 use crate::verify::git::{ObjectKind, answer_object};
 use crate::verify::{Finding, Signer as VerifiedSigner};
@@ -35,18 +39,29 @@ pub(super) struct Looked {
     pub(super) pinned: bool,
 }
 
-/// Looks for a release's tag in the clone that was given for its repository. `pinned` is the commit that
-/// its recipe names, or the first digits of it.
-pub(super) fn look(
-    clones: &Clones<'_>,
-    source: &TaggedSource,
-    pinned: Option<&str>,
-    as_of: Timestamp,
-) -> Looked {
+/// What is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// The tag.
+    pub(super) source: &'a TaggedSource,
+    /// The commit that the recipe names, or the first digits of it.
+    pub(super) pinned: Option<&'a str>,
+    /// Where the lock has its source from, and at which commit: that one is taken, whatever the tag names.
+    pub(super) locked: Option<&'a LockedGit>,
+}
+
+/// Whom to ask for repositories on servers.
+pub(super) fn remotes<'a>(ground: &'a Ground<'a>, folder: &'a Path) -> Remotes<'a> {
+    Remotes { fetcher: ground.fetcher, folder, observer: ground.observer, limits: &GitLimits::DEFAULT }
+}
+
+/// Looks for a release's tag in its repository: the clone or address that was given, or the lock's own.
+pub(super) fn look(ground: &Ground<'_>, clones: &Clones<'_>, wanted: Wanted<'_>) -> Looked {
+    let source = wanted.source;
     let subject = format!("tag `{}` of {}", source.tag, source.repository);
     let mut looked = Looked::default();
-    let name = source.repository.parse::<RepositoryName>().ok();
-    let Some(path) = name.and_then(|name| clones.repositories.path(&name)) else {
+    let own = wanted.locked.map(|git| Place::Address(git.repository.clone()));
+    let Some(place) = clones.repositories.place(&source.repository).cloned().or(own) else {
         looked.checks.push(
             Checked::new("clone-tag", subject, Finding::Noted)
                 .found("no clone was given, so that nobody looked whether the source is what the tag holds")
@@ -54,8 +69,14 @@ pub(super) fn look(
         );
         return looked;
     };
-    if let Err(error) = looked.tagged(clones, source, path, pinned, as_of, &subject) {
-        looked.checks.push(of_error("clone-tag", &subject, &error));
+    if let Err(error) = looked.tagged(ground, clones, wanted, &place, &subject) {
+        let mut check = of_error("clone-tag", &subject, &error);
+        if let (GitSourceError::Fetch(_), Place::Address(_)) = (&error, &place) {
+            check.found = format!("not reachable: {}", check.found);
+            check.next =
+                format!("{}; or give a clone: `--repository {}=PATH`", check.next, source.repository);
+        }
+        looked.checks.push(check);
     }
     looked
 }
@@ -63,14 +84,51 @@ pub(super) fn look(
 impl Looked {
     fn tagged(
         &mut self,
+        ground: &Ground<'_>,
         clones: &Clones<'_>,
-        source: &TaggedSource,
-        path: &std::path::Path,
-        pinned: Option<&str>,
-        as_of: Timestamp,
+        wanted: Wanted<'_>,
+        place: &Place,
         subject: &str,
     ) -> Result<(), GitSourceError> {
-        let clone = Clone::open(path, &GitLimits::DEFAULT)?;
+        let Wanted { source, pinned, locked } = wanted;
+        let folder = ground.work.join("git");
+        let whole = locked.map(|git| git.commit.as_str()).or(pinned.filter(|id| id.len() == 40));
+        let Opened { clone, not_asked } = remotes(ground, &folder).open(place, &source.tag, whole)?;
+        if let Some(error) = not_asked {
+            self.checks.push(
+                Checked::new("tag-not-asked", subject, Finding::Noted)
+                    .found(format!("the tag is as it was when it was fetched: {error}"))
+                    .next("audit again when the server can be asked, to see whether the tag moved"),
+            );
+        }
+        let tagged = self.named(clones, wanted, &clone, ground.as_of, subject);
+        let commit = match (tagged, locked) {
+            (Ok(commit), None) => commit,
+            (Err(error), None) => return Err(error),
+            (tagged, Some(git)) => {
+                // The lock pins a commit; that the tag is gone or moved is told, and changes no byte.
+                if let Err(error) = tagged {
+                    self.checks.push(of_error("clone-tag", subject, &error));
+                }
+                self.pinned = true;
+                clone.commit(&clone.object(&git.commit)?)?
+            }
+        };
+        let listing = clone.listing(&commit)?;
+        self.tree = Some((clone, listing));
+        Ok(())
+    }
+
+    /// The commit that the tag names, held against the pinned one, and who signed it.
+    fn named(
+        &mut self,
+        clones: &Clones<'_>,
+        wanted: Wanted<'_>,
+        clone: &Clone,
+        as_of: Timestamp,
+        subject: &str,
+    ) -> Result<Commit, GitSourceError> {
+        let Wanted { source, pinned, locked } = wanted;
         let tag = clone.tag(&source.tag)?;
         let commit = clone.commit(&tag)?;
         self.seen = Some(Seen {
@@ -81,11 +139,13 @@ impl Looked {
                 ObjectKind::Commit => format!("commit {}", commit.id),
             },
         });
-        self.pinned = pinned.is_none_or(|pinned| commit.id.starts_with(pinned));
+        let pinned =
+            locked.map(|git| (git.commit.as_str(), "the lock")).or(pinned.map(|id| (id, "the recipe")));
+        self.pinned = pinned.is_none_or(|(pinned, _)| commit.id.starts_with(pinned));
         let finding = if self.pinned { Finding::Established } else { Finding::Refuted };
         let mut check = Checked::new("clone-tag", subject, finding).found(format!("commit {}", commit.id));
-        if let Some(pinned) = pinned {
-            check = check.expected(format!("commit {pinned}, which the recipe pins"));
+        if let Some((pinned, by)) = pinned {
+            check = check.expected(format!("commit {pinned}, which {by} pins"));
         }
         if !self.pinned {
             check = check.next(
@@ -94,9 +154,7 @@ impl Looked {
         }
         self.checks.push(check);
         self.signed(clones, &tag, &source.tag, as_of, subject);
-        let listing = clone.listing(&commit)?;
-        self.tree = Some((clone, listing));
-        Ok(())
+        Ok(commit)
     }
 
     fn signed(&mut self, clones: &Clones<'_>, tag: &Raw, name: &str, as_of: Timestamp, subject: &str) {
@@ -168,7 +226,9 @@ impl Looked {
 /// What is wrong with the clone counts against it; what it lacks, or what is too much, leaves things open.
 pub(super) fn of_error(code: &'static str, subject: &str, error: &GitSourceError) -> Checked {
     let finding = match error {
-        GitSourceError::Object { .. } | GitSourceError::Tree { .. } => Finding::Refuted,
+        GitSourceError::Object { .. } | GitSourceError::Tree { .. } | GitSourceError::Pack { .. } => {
+            Finding::Refuted
+        }
         _ => Finding::Absent,
     };
     let help = miette::Diagnostic::help(error).map(|help| help.to_string()).unwrap_or_default();

@@ -17,12 +17,20 @@
 //! toolchain = "1.23.12"
 //! ```
 //!
+//! The source is a module, or a commit of a repository, pinned by its name, by the first 12 digits of it at
+//! least; what module it is its `go.mod` says:
+//!
+//! ```toml
+//! source = { repository = "https://github.com/prometheus/pushgateway", tag = "v1.10.0", commit = "17dd0704c659" }
+//! ```
+//!
 //! What stands under `observed` was read from the published artifact; everything else was derived from
 //! the source or from how its project makes releases. A value stands in one of the two places.
 
 mod check;
 pub mod domain;
 mod places;
+mod source;
 
 use std::collections::BTreeMap;
 
@@ -43,10 +51,25 @@ pub struct GoRelease {
     pub module: String,
     /// Its version.
     pub version: String,
+    /// Where its source is, if that is no module but a commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git: Option<PinnedCommit>,
     /// What is in the archive, and where each member comes from; empty where the artifact is the binary.
     pub members: Vec<Member>,
     /// How the binaries are built.
     pub recipe: GoRecipe,
+}
+
+/// A commit of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PinnedCommit {
+    /// The repository's address.
+    pub repository: String,
+    /// The tag that names it.
+    pub tag: String,
+    /// Its name: 40 hexadecimal digits, or the first 12.
+    pub commit: String,
 }
 
 /// A member of a published archive.

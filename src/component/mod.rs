@@ -52,7 +52,7 @@ use std::str::FromStr;
 
 pub use error::ComponentError;
 pub use go::{
-    Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, PLACEHOLDERS, Tag, Value, domain,
+    Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, PLACEHOLDERS, PinnedCommit, Tag, Value, domain,
     is_module_path, is_module_version, is_toolchain,
 };
 pub use purl::{PackageUrl, PackageUrlError};

@@ -1,6 +1,7 @@
 //! Where a release's authors keep its source: a tag of a repository.
 
-use super::{Channel, Release};
+use super::go::domain::repository_name;
+use super::{Channel, GoRelease, Release};
 
 /// A tag of a repository, and the folder of it that is released.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,12 @@ impl Release {
         match &self.channel {
             Channel::Debian(_) => None,
             Channel::Pypi(pypi) => pypi.source.clone(),
+            Channel::Npm(GoRelease { git: Some(git), .. })
+            | Channel::Upstream(GoRelease { git: Some(git), .. }) => Some(TaggedSource {
+                repository: repository_name(&git.repository).to_owned(),
+                tag: git.tag.clone(),
+                folder: String::new(),
+            }),
             Channel::Npm(go) => of_module(&go.module, &go.version),
             Channel::Upstream(_) => {
                 let owner = self.purl.namespace().first()?;

@@ -1,6 +1,7 @@
 //! Clones of repositories that the user gives: what a commit, a revision, a file says.
 //!
-//! Nothing here reaches a network. A clone is believed as far as git's own hashes go: that it is the
+//! Nothing here reaches a network: a repository that is given by its address is fetched by an audit, without
+//! its history, and the checks here need that. A clone is believed as far as git's own hashes go: that it is the
 //! project's, and whole, is its owner's word, and answers from it say so.
 
 use std::collections::BTreeMap;
@@ -10,10 +11,11 @@ use git2::{Commit, DiffOptions, ObjectType, Oid, Repository, RepositoryOpenFlags
 
 use super::evidence::{RepositoryName, SourcePath};
 use crate::limits::evaluate::SourceLimits;
+use crate::source::git::Place;
 
-/// Where clones lie, by the repository's name.
+/// Where repositories are, by their names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Repositories(BTreeMap<String, PathBuf>);
+pub struct Repositories(BTreeMap<String, Place>);
 
 /// What could not be seen in a clone, in one sentence; the code says which kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,23 +31,34 @@ fn not_seen(code: &'static str, reason: impl Into<String>) -> NotSeen {
 }
 
 impl Repositories {
-    /// Adds a clone. A name may be an `https://` address: its host and `.git` are then left out, so that
+    /// Adds a repository. A name may be an `https://` address: its host and `.git` are then left out, so that
     /// it is found under `owner/name`.
-    pub fn insert(&mut self, name: &str, path: PathBuf) {
+    pub fn insert(&mut self, name: &str, place: Place) {
         let bare = name.strip_prefix("https://").and_then(|r| r.split_once('/')).map_or(name, |(_, p)| p);
-        self.0.insert(bare.trim_end_matches('/').trim_end_matches(".git").to_owned(), path);
+        self.0.insert(bare.trim_end_matches('/').trim_end_matches(".git").to_owned(), place);
     }
 
-    /// The place of a clone.
-    pub fn path(&self, name: &RepositoryName) -> Option<&PathBuf> {
-        self.0.get(name.as_str())
+    /// Where a repository is, if that was given. Names are those of the projects, whatever the host.
+    pub fn place(&self, name: &str) -> Option<&Place> {
+        self.0.get(name)
+    }
+
+    /// The names that were given.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// Opens a clone.
     pub fn open(&self, name: &RepositoryName) -> Result<Clone, NotSeen> {
-        let path = self.path(name).ok_or_else(|| {
-            not_seen("repository-not-reachable", format!("not reachable: no clone of {name} was given"))
-        })?;
+        let unreachable =
+            |why: &str| not_seen("repository-not-reachable", format!("not reachable: {why} of {name}"));
+        let path = match self.place(name.as_str()) {
+            Some(Place::Folder(path)) => path,
+            Some(Place::Address(_)) => {
+                return Err(unreachable("this needs a clone with its history, and an address was given"));
+            }
+            None => return Err(unreachable("no clone was given")),
+        };
         let none: [&std::ffi::OsStr; 0] = [];
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         Repository::open_ext(path, RepositoryOpenFlags::NO_SEARCH, none)

@@ -58,6 +58,7 @@ fn lock(store: &Store) -> (GoLock, Objects) {
         purl: "pkg:github/example/tool@v1.0.0?arch=amd64".to_owned(),
         recipe: Digest::sha256(b"recipe"),
         source,
+        git: None,
         toolchain,
         modules: vec![dep],
         published: None,

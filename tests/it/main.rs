@@ -29,6 +29,8 @@ mod deployment_texts;
 mod explain;
 mod fetch;
 mod findings;
+mod git_release;
+mod git_server;
 mod git_source;
 mod go_environment;
 mod layering;

@@ -1,7 +1,7 @@
 //! An HTTP server on the loopback that answers exactly what a test wants, byte for byte, and counts.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub(crate) struct Asked {
     pub(crate) target: String,
     /// Names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
+    /// What was sent with it.
+    pub(crate) body: Vec<u8>,
     /// How many requests for that target came before.
     pub(crate) before: usize,
 }
@@ -95,6 +97,19 @@ impl Reply {
             }
             _ => Self::new("200 OK", &[&tag_line], body),
         }
+    }
+
+    /// Without the last `n` bytes, as where the connection breaks.
+    pub(crate) fn cut(mut self, n: usize) -> Self {
+        let mut whole = self.parts.concat();
+        whole.truncate(whole.len().saturating_sub(n));
+        self.parts = vec![whole];
+        self
+    }
+
+    /// The same once more.
+    pub(crate) fn again(&self) -> Self {
+        Self { parts: self.parts.clone(), pause: self.pause, stall: self.stall }
     }
 
     /// Stays silent with the connection open once everything is sent.
@@ -193,10 +208,15 @@ fn answer(shared: &Shared, stream: TcpStream) {
             headers.insert(name.to_lowercase(), value.trim().to_owned());
         }
     }
+    let len = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or_default();
+    let mut body = vec![0; len];
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
     let asked = {
         let mut all = shared.asked.lock().unwrap();
         let before = all.iter().filter(|a| a.target == target).count();
-        all.push(Asked { method, target, headers, before });
+        all.push(Asked { method, target, headers, body, before });
         all.last().unwrap().clone()
     };
     let reply = (shared.handler)(&asked);

@@ -1,18 +1,23 @@
 //! Asks a Go release what registers and controls want to know: its source is read from the module, and its
 //! program is started, our own build of it, or where there is none the published one.
 
+use std::io::BufReader;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::examine::{Program, not_run};
 use super::*;
+use crate::archive::tar::TarReader;
 use crate::component::{GoBinary, Member};
 use crate::digest::Algorithm;
 use crate::evaluate::evidence::{Answer, SourcePath};
 use crate::evaluate::source::{ReleaseSource, SourceTreeError};
+use crate::limits::evaluate::SourceLimits;
 use crate::probe::spec::Probe;
 use crate::report::findings::Tested;
 use crate::report::{Outcome, outcome};
+use crate::source::git::GitSourceError;
 use crate::source::go::archive::ModuleZip;
+use crate::store::Object;
 
 /// Platform of the machine that programs are started on.
 const HOST: (&str, &str) = ("linux", "amd64");
@@ -32,7 +37,7 @@ impl Flow<'_> {
         examination.ask(self.subject, audited, &source, |probes| self.probe(audited, probes))
     }
 
-    /// The files that the questions name, from the module.
+    /// The files that the questions name, from the module or the commit's tree.
     fn release_source(
         &self,
         wanted: &[&SourcePath],
@@ -40,11 +45,16 @@ impl Flow<'_> {
     ) -> Result<Result<ReleaseSource, String>, AuditError> {
         let locked = &self.own.lock.source;
         let module = locked.module();
-        let object = match &locked.zip {
-            Some(blob) => self.ground.store.get(&blob.digest)?,
-            None => None,
+        let digest = match (&locked.zip, &self.own.lock.git) {
+            (Some(blob), _) => Some(&blob.digest),
+            (None, git) => git.as_ref().map(|git| &git.digest),
         };
-        let Some(object) = object else { return Ok(Err(format!("no proxy serves {module}"))) };
+        let object = digest.map(|digest| self.ground.store.get(digest)).transpose()?.flatten();
+        let Some(object) = object else { return Ok(Err(format!("{module} could not be had"))) };
+        if let Some(git) = &self.own.lock.git {
+            let files = of_tree(&git.file(), &object, wanted, examination.source_limits)?;
+            return Ok(Ok(ReleaseSource::of_files(&module.to_string(), files)));
+        }
         let zip = ModuleZip::open(&module, &object.path, self.world.limits)?;
         let names: Vec<String> =
             zip.names().filter(|name| wanted.iter().any(|w| w.covers(name))).map(str::to_owned).collect();
@@ -171,6 +181,41 @@ impl Flow<'_> {
         }
         Ok(Some(programs))
     }
+}
+
+/// The wanted files of a tree that was packed by us.
+fn of_tree(
+    file: &str,
+    object: &Object,
+    wanted: &[&SourcePath],
+    limits: &SourceLimits,
+) -> Result<Vec<(String, Vec<u8>)>, AuditError> {
+    let failed = |source| GitSourceError::Archive { file: file.to_owned(), source };
+    let mut tar = TarReader::new(BufReader::new(object.open()?), &ArchiveLimits::DEFAULT);
+    let (mut files, mut left) = (Vec::new(), limits.kept_bytes_max);
+    while let Some(entry) = tar.next_entry().map_err(failed)? {
+        let name = String::from_utf8_lossy(&entry.name).into_owned();
+        let is_wanted = entry.is_file() && wanted.iter().any(|w| w.covers(&name));
+        if !is_wanted {
+            continue;
+        }
+        let limit = |limit: String| AuditError::from(SourceTreeError::Limit { limit });
+        // A file that is left out would look like one that is not there.
+        if entry.len_bytes > limits.file_bytes_max {
+            return Err(limit(format!("file_bytes_max {}", limits.file_bytes_max)));
+        }
+        left = left
+            .checked_sub(entry.len_bytes)
+            .ok_or_else(|| limit(format!("kept_bytes_max {}", limits.kept_bytes_max)))?;
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        loop {
+            let n = tar.read_body(&mut buffer).map_err(failed)?;
+            let Some(part) = buffer.get(..n).filter(|part| !part.is_empty()) else { break };
+            bytes.extend_from_slice(part);
+        }
+        files.push((name, bytes));
+    }
+    Ok(files)
 }
 
 /// Names under which probes look for a program: its own, and the component's where it is that of its

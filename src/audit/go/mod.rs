@@ -143,10 +143,15 @@ impl Flow<'_> {
                 return Ok(audited);
             }
         };
-        for file in &mut audited.evidence.source.files {
-            file.state = FileState::Checked;
+        if lock.git.is_none() {
+            for file in &mut audited.evidence.source.files {
+                file.state = FileState::Checked;
+            }
         }
         let looked = self.tagged(&mut audited, &objects)?;
+        if !self.pinned(&mut audited.evidence, looked.as_ref())? {
+            return Ok(audited);
+        }
         let recipe = self.derived(looked.as_ref());
         let published = match depth {
             Depth::Comparison | Depth::Source => self.published(&mut audited)?,
@@ -192,6 +197,20 @@ impl Flow<'_> {
             let name = format!("{}.zip", locked.module());
             Some(SourceFile { name, len_bytes: blob.size, digest: blob.digest.clone(), state })
         };
+        let tree = lock.git.as_ref().map(|git| SourceFile {
+            name: git.file(),
+            len_bytes: git.size,
+            digest: git.digest.clone(),
+            state: FileState::NotLooked,
+        });
+        let reason = match &lock.git {
+            Some(_) => {
+                "the lock pins a commit and the files of its tree; nobody whose key is known has signed the tag"
+            }
+            None => {
+                "a Go module carries no signature; the checksum database makes sure that everybody gets the same bytes for a version"
+            }
+        };
         let inputs = std::iter::once(&lock.toolchain).chain(&lock.modules).filter_map(package);
         Evidence {
             release: self.subject.release.clone(),
@@ -199,10 +218,8 @@ impl Flow<'_> {
             source: Source {
                 package: source.path.clone(),
                 version: source.version.clone(),
-                files: file(source, FileState::NotLooked).into_iter().collect(),
-                signature: SourceSignature::NotOffered {
-                    reason: "a Go module carries no signature; the checksum database makes sure that everybody gets the same bytes for a version".to_owned(),
-                },
+                files: file(source, FileState::NotLooked).into_iter().chain(tree).collect(),
+                signature: SourceSignature::NotOffered { reason: reason.to_owned() },
             },
             environment: Environment {
                 lock: Some(self.subject.lock_digest.clone()),
@@ -232,10 +249,11 @@ impl Flow<'_> {
         }
     }
 
-    /// Asks the checksum database for source and tool chain.
+    /// Asks the checksum database for source and tool chain; for a commit there is none.
     fn vouched(&self, evidence: &mut Evidence) -> Result<(), AuditError> {
         let lock = self.own.lock;
-        for locked in [&lock.source, &lock.toolchain] {
+        let source = lock.git.is_none().then_some(&lock.source);
+        for locked in source.into_iter().chain([&lock.toolchain]) {
             let module = locked.module();
             let sum = locked.sum.clone();
             let index = |digest: Digest, signed_by: Vec<String>| Index {
@@ -278,7 +296,7 @@ impl Flow<'_> {
                 evidence.environment.missing.push(name.clone());
             }
         }
-        if !missing.contains(&source) {
+        if !missing.contains(&source) && self.own.lock.git.is_none() {
             evidence.source.files.iter_mut().for_each(|f| f.state = FileState::Checked);
         }
     }

@@ -1,10 +1,10 @@
-//! What the module, and the clone where one was given, make of the source that is built.
+//! What the module, or the commit, and the clone where one was given, make of the source that is built.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::*;
-use crate::audit::tagged::{Looked, look};
+use crate::audit::tagged::{Looked, Wanted, look, of_error};
 use crate::component::{GoRecipe, Value};
 use crate::environment::go::GoEnvironmentError;
 use crate::report::Checked;
@@ -26,7 +26,8 @@ impl Flow<'_> {
         let GoSubject { go, lock, .. } = self.own;
         let Some(source) = &self.subject.source else { return Ok(None) };
         let pinned = go.recipe.vcs.as_ref().map(|vcs| vcs.revision.text.as_str());
-        let mut looked = look(&self.clones, source, pinned, self.ground.as_of);
+        let wanted = Wanted { source, pinned, locked: lock.git.as_ref() };
+        let mut looked = look(self.ground, &self.clones, wanted);
         let module = lock.source.module();
         let zip = lock.source.zip.as_ref().and_then(|blob| objects.get(&blob.digest));
         if let Some(zip) = zip.filter(|_| looked.tree.is_some()) {
@@ -40,6 +41,36 @@ impl Flow<'_> {
         }
         audited.seen.extend(looked.seen.take());
         Ok(Some(looked))
+    }
+
+    /// Whether the source is there: of a lock that pins a commit, the tree of that commit, with the very files
+    /// that were locked.
+    pub(super) fn pinned(
+        &self,
+        evidence: &mut Evidence,
+        looked: Option<&Looked>,
+    ) -> Result<bool, AuditError> {
+        let Some(git) = &self.own.lock.git else { return Ok(true) };
+        let mut state = FileState::Missing;
+        if let Some((clone, listing)) = looked.and_then(|l| l.tree.as_ref()) {
+            match clone.pack(listing, self.ground.work) {
+                Ok(tar) => {
+                    let found = self.ground.store.put_new(tar, self.world.limits.published_bytes_max)?;
+                    state = FileState::Mismatched;
+                    if found.digest == git.digest && found.len_bytes == git.size {
+                        state = FileState::Checked;
+                    }
+                }
+                Err(error) => {
+                    let subject = format!("commit {}", git.commit);
+                    evidence.checks.push(of_error("source-tree", &subject, &error));
+                }
+            }
+        }
+        for file in evidence.source.files.iter_mut().filter(|file| file.digest == git.digest) {
+            file.state = state;
+        }
+        Ok(state == FileState::Checked)
     }
 
     /// Holds the checkout that the recipe replays against the clone: the commit's time, and where its tags
@@ -109,21 +140,24 @@ impl Flow<'_> {
         let top = self.subject.source.as_ref().is_some_and(|source| source.folder.is_empty());
         let tree = looked.filter(|l| l.pinned && top).and_then(|l| l.tree.as_ref());
         let Some((clone, listing)) = tree else { return Ok(unpacked) };
+        let written = |digest: &Digest| {
+            environment::tree(&stages, digest, repository, |to| {
+                clone.write(listing, to).map_err(GoEnvironmentError::from)
+            })
+        };
+        if let Some(git) = &lock.git {
+            unpacked.source = written(&git.digest)?;
+            return Ok(unpacked);
+        }
         let commit = &listing.commit.id;
         let packed = match clone.pack(listing, self.ground.work) {
             Ok(file) => self.ground.store.put_new(file, self.world.limits.published_bytes_max)?,
             Err(error) => {
-                audited.evidence.checks.push(crate::audit::tagged::of_error(
-                    "source-tree",
-                    &format!("commit {commit}"),
-                    &error,
-                ));
+                audited.evidence.checks.push(of_error("source-tree", &format!("commit {commit}"), &error));
                 return Ok(unpacked);
             }
         };
-        unpacked.source = environment::tree(&stages, &packed.digest, repository, |to| {
-            clone.write(listing, to).map_err(GoEnvironmentError::from)
-        })?;
+        unpacked.source = written(&packed.digest)?;
         let name = self.subject.source.as_ref().map_or("", |s| s.repository.as_str());
         audited.evidence.source.files.push(SourceFile {
             name: format!("{}-{commit}.tar", name.replace('/', "-")),

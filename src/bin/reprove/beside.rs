@@ -108,15 +108,15 @@ impl BesideArgs {
 }
 
 impl Beside {
-    /// Nothing at all.
-    pub(crate) fn nothing() -> Self {
+    /// Repositories alone.
+    pub(crate) fn only(repositories: Repositories) -> Self {
         Self {
             list: None,
             signature: None,
             loaded: Loaded::default(),
             certificates: None,
             demanded: false,
-            repositories: Repositories::default(),
+            repositories,
             limits: VerifyLimits::DEFAULT,
         }
     }

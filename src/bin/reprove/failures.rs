@@ -98,7 +98,9 @@ pub(crate) fn go_source(error: GoSourceError) -> Failure {
 pub(crate) fn git_source(error: GitSourceError) -> Failure {
     match error {
         GitSourceError::Module(e) => go_source(e),
-        GitSourceError::Object { .. } | GitSourceError::Tree { .. } => Failure::new(error, Exit::Fail),
+        GitSourceError::Object { .. } | GitSourceError::Tree { .. } | GitSourceError::Pack { .. } => {
+            Failure::new(error, Exit::Fail)
+        }
         GitSourceError::NotASource { .. } => Failure::new(error, Exit::Usage),
         other => Failure::new(other, Exit::CouldNotLook),
     }
@@ -109,6 +111,7 @@ pub(crate) fn go(error: GoEnvironmentError) -> Failure {
     match error {
         GoEnvironmentError::Source(e) => go_source(e),
         GoEnvironmentError::Git(e) => git_source(e),
+        GoEnvironmentError::TagMoved { .. } => Failure::new(error, Exit::Fail),
         GoEnvironmentError::Damaged { .. } | GoEnvironmentError::Unfit { .. } => {
             Failure::new(error, Exit::Usage)
         }

@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 
 use reprove::audit::debian::Installed;
 use reprove::audit::{AuditError, GoSubject, Locked};
-use reprove::component::{Channel, Component, Release};
+use reprove::component::{Channel, Component, GoRelease, Release};
 use reprove::digest::Digest;
 use reprove::environment::debian::{ResolveRequest, resolve};
-use reprove::environment::go::{self as go_environment, GoLock};
+use reprove::environment::go::{self as go_environment, GoEnvironmentError, GoLock};
 use reprove::environment::lock::{self, Lock, LockedIndex};
 use reprove::environment::python::{self, PythonLock};
 use reprove::environment::runtime::RuntimeLock;
+use reprove::evaluate::repository::Repositories;
+use reprove::fetch::redact;
+use reprove::limits::git::GitLimits;
 use reprove::limits::pypi::PypiLimits;
 use reprove::observation::Observation;
 use reprove::source::debian::Access;
+use reprove::source::git::{Clone, GitSourceError, Place, Remotes};
 use reprove::source::pypi::{self, Index};
 use reprove::verify::openpgp::Keyring;
 use serde::de::Error as _;
@@ -46,6 +50,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) as_of: jiff::Timestamp,
     pub(crate) apt_get: &'a Path,
     pub(crate) scratch: &'a Path,
+    pub(crate) repositories: &'a Repositories,
 }
 
 /// What a lock holds, in numbers and names.
@@ -78,6 +83,7 @@ impl Resolver<'_> {
             Channel::Npm(go) | Channel::Upstream(go) => {
                 let proxy = self.go.proxy(&self.access);
                 let published = self.go.published(&self.access, release, go)?;
+                let repository = self.repository(release, go).map_err(failures::go)?;
                 let request = go_environment::GoResolve {
                     component: &component.name,
                     release,
@@ -85,6 +91,8 @@ impl Resolver<'_> {
                     proxy,
                     database: self.go.database.as_ref(),
                     published: published.as_ref(),
+                    repository: repository.as_ref(),
+                    scratch: self.scratch,
                 };
                 go_environment::resolve(&request)
                     .map(|lock| ReleaseLock::Go(Box::new(lock)))
@@ -113,6 +121,39 @@ impl Resolver<'_> {
                     .map(|lock| ReleaseLock::Pypi(Box::new(lock)))
                     .map_err(failures::python)
             }
+        }
+    }
+}
+
+impl Resolver<'_> {
+    /// The repository of a release: the one that was given, or where its source is a commit, its own.
+    fn repository(&self, release: &Release, go: &GoRelease) -> Result<Option<Clone>, GoEnvironmentError> {
+        let Some(source) = release.tagged() else { return Ok(None) };
+        let own = go.git.as_ref().map(|git| Place::Address(git.repository.clone()));
+        let Some(place) = self.repositories.place(&source.repository).cloned().or(own) else {
+            return Ok(None);
+        };
+        let made = std::fs::create_dir_all(self.scratch);
+        made.map_err(|source| GoEnvironmentError::Disk { what: "make", path: self.scratch.into(), source })?;
+        let folder = self.scratch.join("git");
+        let remotes = Remotes {
+            fetcher: self.access.fetcher,
+            folder: &folder,
+            observer: self.access.observer,
+            limits: &GitLimits::DEFAULT,
+        };
+        let pinned = go.git.as_ref().map(|git| git.commit.as_str()).filter(|id| id.len() == 40);
+        match remotes.open(&place, &source.tag, pinned) {
+            Ok(opened) => Ok(Some(opened.clone)),
+            Err(GitSourceError::Fetch(error)) => {
+                let repository = match place {
+                    Place::Address(url) => redact(&url),
+                    Place::Folder(path) => path.display().to_string(),
+                };
+                let source = Box::new(GitSourceError::Fetch(error));
+                Err(GoEnvironmentError::Repository { repository, source })
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use reprove::audit::{Audited, Auditor, Examination, Question, Subject};
+use reprove::component::Release;
 use reprove::deployment::Judgement;
 use reprove::digest::DigestSet;
 use reprove::environment::runtime::RuntimeLock;
@@ -23,6 +24,7 @@ use reprove::limits::verify::VerifyLimits;
 use reprove::report::controls::{self, Book, Controls as Held};
 use reprove::report::findings::{Earlier, Findings, Tested};
 use reprove::report::{Checked, Component, Tool};
+use reprove::source::git::Place;
 use reprove::verdict::Verdict;
 use reprove::verify::policy::Policy;
 use reprove::verify::trust::Trust;
@@ -43,32 +45,67 @@ const HISTORY: &str = "history.sqlite";
 /// Clones for checks that look into git.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RepositoryArgs {
-    /// A clone: the repository's name or address, and where it lies. Its tag is held against what the
-    /// release's source packs, and what Go builds is built from it; checks that look into git look there.
-    /// Repeatable.
-    #[arg(long = "repository", value_name = "NAME=PATH", value_parser = repository)]
-    repositories: Vec<(String, PathBuf)>,
+    /// A repository, by name or address, and where it is: a clone's folder, or a server's address; without
+    /// either, its own server. Its tag is held against what the release's source packs, and what Go builds is
+    /// built from it; checks that look into git's history need a clone. Repeatable.
+    #[arg(long = "repository", value_name = "NAME[=PATH|=URL]", value_parser = repository)]
+    repositories: Vec<(String, Place)>,
 }
 
 impl RepositoryArgs {
-    /// Where the clones lie.
+    /// Where they are.
     pub(crate) fn repositories(&self) -> Repositories {
         let mut repositories = Repositories::default();
-        for (name, path) in &self.repositories {
+        for (name, place) in &self.repositories {
             crate::git::ignore_configuration();
-            repositories.insert(name, path.clone());
+            repositories.insert(name, place.clone());
         }
         repositories
     }
+
+    /// Refuses what nothing here asks for: a slip in a name would leave something unlooked at in silence.
+    pub(crate) fn check<'r>(
+        &self,
+        releases: impl Iterator<Item = &'r Release>,
+        more: impl Iterator<Item = String>,
+    ) -> Result<(), Failure> {
+        let known: BTreeSet<String> =
+            releases.filter_map(|r| r.tagged()).map(|source| source.repository).chain(more).collect();
+        match self.repositories().names().find(|name| !known.contains(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                let error = UnknownRepository { name: name.to_owned(), known: known.into_iter().collect() };
+                Err(Failure::new(error, Exit::Usage))
+            }
+        }
+    }
 }
 
-fn repository(text: &str) -> Result<(String, PathBuf), String> {
-    match text.split_once('=') {
-        Some((name, path)) if name.contains('/') && !path.is_empty() => {
-            Ok((name.to_owned(), PathBuf::from(path)))
-        }
-        _ => Err("expected `owner/name=PATH` or `https://host/owner/name=PATH`".to_owned()),
+/// A repository that no release and no check has.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("nothing here is about a repository `{name}`")]
+#[diagnostic(
+    code(cli::unknown_repository),
+    help("known here: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })
+)]
+struct UnknownRepository {
+    name: String,
+    known: Vec<String>,
+}
+
+fn repository(text: &str) -> Result<(String, Place), String> {
+    let (name, place) = text.split_once('=').unwrap_or((text, ""));
+    if !name.contains('/') || (place.is_empty() && text.contains('=')) {
+        let forms = "`owner/name=PATH`, `owner/name=URL`, `https://host/owner/name=PATH` or `owner/name`";
+        return Err(format!("expected {forms}"));
     }
+    let place = match place {
+        "" if name.contains("://") => Place::Address(name.to_owned()),
+        "" => Place::Address(format!("https://github.com/{name}")),
+        url if url.contains("://") => Place::Address(url.to_owned()),
+        path => Place::Folder(PathBuf::from(path)),
+    };
+    Ok((name.to_owned(), place))
 }
 
 /// The register with the history and what else may be looked at.
@@ -170,6 +207,12 @@ impl Desk {
 
     fn has_controls(&self, component: &str) -> bool {
         self.controls.released().iter().any(|c| c == component)
+    }
+
+    /// Repositories that checks on releases of a component look into.
+    pub(crate) fn repositories_of(&self, component: &str) -> impl Iterator<Item = String> {
+        let asked = self.asked(component);
+        asked.into_iter().flat_map(|q| q.check.repositories().map(ToString::to_string).collect::<Vec<_>>())
     }
 
     /// What is asked of releases of a component.

@@ -9,17 +9,18 @@ use toml::Spanned;
 use super::super::check::Located;
 use super::super::{Channel, ComponentError, PackageUrl, PackageUrlError, Release};
 use super::domain::{
-    is_below, is_file_name, is_flag, is_folder, is_ldflags, is_module_path, is_module_version, is_package,
-    is_revision, is_tag, is_target, is_target_value, is_time, is_toolchain, is_word,
+    is_below, is_file_name, is_flag, is_folder, is_ldflags, is_package, is_revision, is_tag, is_target,
+    is_target_value, is_time, is_toolchain, is_word,
 };
 use super::places::Places;
+use super::source::{SourceFile, source as source_of};
 use super::{Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, Tag, Value};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::component) struct NpmFile {
     pub(in crate::component) purl: Spanned<String>,
-    source: ModuleFile,
+    source: Spanned<SourceFile>,
     members: Spanned<Vec<MemberFile>>,
     go: Spanned<GoFile>,
 }
@@ -30,17 +31,10 @@ pub(in crate::component) struct UpstreamFile {
     pub(in crate::component) purl: Spanned<String>,
     artifact: Spanned<String>,
     checksums: Option<Spanned<String>>,
-    source: ModuleFile,
+    source: Spanned<SourceFile>,
     #[serde(default)]
     members: Option<Spanned<Vec<MemberFile>>>,
     go: Spanned<GoFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ModuleFile {
-    module: Spanned<String>,
-    version: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,16 +142,13 @@ fn identity(
 
 fn release(
     located: &Located,
-    source: &ModuleFile,
+    source: &Spanned<SourceFile>,
     members: Option<&Spanned<Vec<MemberFile>>>,
     go: &Spanned<GoFile>,
     artifact: String,
     checksums: Option<String>,
 ) -> Result<GoRelease, ComponentError> {
-    let module =
-        located.require(&source.module, is_module_path, "a module's path", "e.g. `example.org/m`")?;
-    let version =
-        located.require(&source.version, is_module_version, "a module's version", "e.g. `v1.2.3`")?;
+    let (module, version, git) = source_of(located, source)?;
     let recipe = recipe(located, go)?;
     let mut taken: Vec<Member> = Vec::new();
     for raw in members.map(Spanned::get_ref).into_iter().flatten() {
@@ -188,7 +179,7 @@ fn release(
         let detail = "no member is given, and there is not exactly one binary".to_owned();
         return Err(located.error(go.span(), detail, "name the archive's members with `members`"));
     }
-    Ok(GoRelease { artifact, checksums, module, version, members: taken, recipe })
+    Ok(GoRelease { artifact, checksums, module, version, git, members: taken, recipe })
 }
 
 fn recipe(located: &Located, raw: &Spanned<GoFile>) -> Result<GoRecipe, ComponentError> {

@@ -134,6 +134,30 @@ pub fn is_revision(text: &str) -> bool {
     matches!(text.len(), 12 | 40) && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
 }
 
+/// A repository's address: `https://host/owner/name`. On this machine it may be `http:`.
+pub fn is_repository(text: &str) -> bool {
+    let here = ["http://127.0.0.1:", "http://localhost:"].iter().any(|start| text.starts_with(start));
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let Some((host, path)) = rest.split_once('/') else { return false };
+    let plain = |s: &str, more: &str| {
+        !s.is_empty()
+            && !s.starts_with('.')
+            && s.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    text.len() <= 500
+        && (scheme == "https" || here)
+        && plain(host, ".-:")
+        && path.contains('/')
+        && path.split('/').all(|part| plain(part, "._-"))
+}
+
+/// The name of the repository there: `owner/name`.
+pub fn repository_name(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let path = rest.split_once('/').map_or(rest, |(_, path)| path);
+    path.strip_suffix(".git").unwrap_or(path)
+}
+
 /// Linker flags: one line, and only known names in braces.
 pub fn is_ldflags(text: &str) -> bool {
     let mut rest = text;
@@ -163,6 +187,32 @@ mod tests {
         }
         for bad in ["", "1", "devel", "1.21-fork", "1.21.0.1", "2.0.0", "1.21rc", "1.21 ", "1.x"] {
             assert!(!is_toolchain(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_leads_to_one_repository() {
+        for (good, name) in [
+            ("https://github.com/o/n", "o/n"),
+            ("https://git.example.invalid:8443/a/o/n.git", "a/o/n"),
+            ("http://127.0.0.1:81/o/n", "o/n"),
+        ] {
+            assert!(is_repository(good), "{good}");
+            assert_eq!(repository_name(good), name);
+        }
+        for bad in [
+            "github.com/o/n",
+            "http://github.com/o/n",
+            "http://127.0.0.2:1/o/n",
+            "https://u:p@github.com/o/n",
+            "https://github.com/o",
+            "https://github.com/o/../n",
+            "https://github.com/o/n?x=y",
+            "https://github.com/o/n/",
+            "file:///o/n",
+            "ssh://git@github.com/o/n",
+        ] {
+            assert!(!is_repository(bad), "{bad}");
         }
     }
 }

@@ -44,6 +44,38 @@ pub enum GoEnvironmentError {
         /// Why not.
         detail: String,
     },
+    /// The source is a commit, and its repository cannot be had.
+    #[error("the repository `{repository}` cannot be had")]
+    #[diagnostic(
+        code(go_environment::repository),
+        help(
+            "give a clone, `--repository {name}=PATH` or another address, `--repository {name}=URL`; or lock where the network reaches it",
+            name = crate::component::domain::repository_name(repository),
+        )
+    )]
+    Repository {
+        /// Its address.
+        repository: String,
+        /// Why not.
+        #[source]
+        source: Box<GitSourceError>,
+    },
+    /// The tag names another commit than the one that is pinned.
+    #[error("the tag `{tag}` names commit {found}, and the definition pins {pinned}")]
+    #[diagnostic(
+        code(go_environment::tag_moved),
+        help(
+            "the tag was moved, or the clone is another project's: ask the project which commit it released"
+        )
+    )]
+    TagMoved {
+        /// The tag.
+        tag: String,
+        /// The commit that it names.
+        found: String,
+        /// The pinned one.
+        pinned: String,
+    },
     /// The disk.
     #[error("cannot {what} `{}`", path.display())]
     #[diagnostic(

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GoEnvironmentError;
 use crate::artifact::ArtifactName;
+use crate::component::domain::{is_below, is_repository, is_revision, repository_name};
 use crate::component::{Component, GoRelease, Release};
 use crate::digest::{Algorithm, Digest};
 use crate::environment::lock::{LockError, text};
@@ -30,14 +31,40 @@ pub struct GoLock {
     pub purl: String,
     /// SHA-256 of the release's definition: another recipe needs another lock.
     pub recipe: Digest,
-    /// The main module.
+    /// The main module; without a zip where its source is a commit.
     pub source: LockedModule,
+    /// The commit, where the source is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<LockedGit>,
     /// The tool chain, as a module.
     pub toolchain: LockedModule,
     /// Modules of the main module's `go.sum`.
     pub modules: Vec<LockedModule>,
     /// What was published, where its bytes could be had.
     pub published: Option<LockedPublished>,
+}
+
+/// A commit of a repository, with the archive of its tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedGit {
+    /// The repository's address.
+    pub repository: String,
+    /// The tag that named the commit.
+    pub tag: String,
+    /// Its whole name.
+    pub commit: String,
+    /// Length in bytes of the tree as one tar archive, as [`Clone::pack`](crate::source::git::Clone::pack) makes it.
+    pub size: u64,
+    /// SHA-256 of that.
+    pub digest: Digest,
+}
+
+impl LockedGit {
+    /// A name for the archive of the tree.
+    pub fn file(&self) -> String {
+        format!("{}-{}.tar", repository_name(&self.repository).replace('/', "-"), self.commit)
+    }
 }
 
 /// The kind of lock.
@@ -113,7 +140,7 @@ impl GoLock {
     pub fn digests(&self) -> impl Iterator<Item = &Digest> {
         let modules = [&self.source, &self.toolchain].into_iter().chain(&self.modules);
         let blobs = modules.flat_map(|m| m.zip.iter().chain(&m.mod_file)).map(|b| &b.digest);
-        blobs.chain(self.published.iter().map(|p| &p.digest))
+        blobs.chain(self.git.iter().map(|g| &g.digest)).chain(self.published.iter().map(|p| &p.digest))
     }
 
     /// The canonical text.
@@ -139,6 +166,21 @@ impl GoLock {
         }
         if release.go().map(Self::recipe_digest).as_ref() != Some(&lock.recipe) {
             let detail = "it was written for another recipe than the definition has now".to_owned();
+            return Err(GoEnvironmentError::Damaged { file, detail });
+        }
+        let pinned = release.go().and_then(|go| go.git.as_ref());
+        let same = match (&lock.git, pinned) {
+            (Some(git), Some(pinned)) => {
+                git.repository == pinned.repository
+                    && git.tag == pinned.tag
+                    && git.commit.starts_with(&pinned.commit)
+            }
+            (git, pinned) => git.is_none() && pinned.is_none(),
+        };
+        let module = release.go().map(|go| (&go.module, &go.version));
+        if !same || module != Some((&lock.source.path, &lock.source.version)) {
+            let detail =
+                "its source is another module or commit than the one that the definition pins".to_owned();
             return Err(GoEnvironmentError::Damaged { file, detail });
         }
         Ok(lock)
@@ -185,8 +227,22 @@ impl GoLock {
                 }
             }
         }
-        if lock.source.zip.is_none() || lock.toolchain.zip.is_none() {
-            return Err(damaged("the source or the tool chain has no zip".to_owned()));
+        if lock.source.zip.is_none() == lock.git.is_none() || lock.toolchain.zip.is_none() {
+            return Err(damaged(
+                "the source has not exactly one of a zip and a commit, or the tool chain has no zip"
+                    .to_owned(),
+            ));
+        }
+        if let Some(git) = &lock.git
+            && !(is_repository(&git.repository)
+                && is_below(&git.tag)
+                && git.commit.len() == 40
+                && is_revision(&git.commit)
+                && git.digest.algorithm() == Algorithm::Sha256)
+        {
+            return Err(damaged(
+                "its commit is not one of a repository with the SHA-256 of its tree".to_owned(),
+            ));
         }
         let names = lock.modules.windows(2).all(|w| match w {
             [a, b] => (&a.path, &a.version) < (&b.path, &b.version),

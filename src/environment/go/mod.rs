@@ -9,8 +9,9 @@ mod error;
 mod lock;
 mod resolve;
 mod unpacked;
+mod workspace;
 
 pub use error::GoEnvironmentError;
-pub use lock::{GO_LOCK_SCHEMA, GoLock, LockedBlob, LockedModule, LockedPublished};
+pub use lock::{GO_LOCK_SCHEMA, GoLock, LockedBlob, LockedGit, LockedModule, LockedPublished};
 pub use resolve::{GoResolve, Published, resolve, toolchain_module};
 pub use unpacked::{Objects, Unpacked, fetch, fetch_source, tree};

@@ -1,13 +1,19 @@
 //! From a release's definition to its lock.
 
+use std::path::Path;
+
 use super::lock::Kind;
-use super::{GO_LOCK_SCHEMA, GoEnvironmentError, GoLock, LockedBlob, LockedModule, LockedPublished};
-use crate::component::{GoRelease, Release};
+use super::workspace::sums_of;
+use super::{
+    GO_LOCK_SCHEMA, GoEnvironmentError, GoLock, LockedBlob, LockedGit, LockedModule, LockedPublished,
+};
+use crate::component::{GoRelease, PinnedCommit, Release};
 use crate::digest::Digest;
 use crate::event::{Event, Stage};
+use crate::source::git::{Clone as Repository, Listing};
 use crate::source::go::archive::ModuleZip;
 use crate::source::go::database::{self, DatabaseKey};
-use crate::source::go::{Fetched, GoSum, ModSum, ModuleProxy, ModuleVersion, Summed};
+use crate::source::go::{Fetched, GoSourceError, GoSum, ModSum, ModuleProxy, ModuleVersion, Summed};
 use crate::store::Object;
 
 /// The platform that tool chains are for: builds run on it whatever they are built for.
@@ -28,6 +34,11 @@ pub struct GoResolve<'a> {
     pub database: Option<&'a DatabaseKey>,
     /// What was published, where it could be had.
     pub published: Option<&'a Published>,
+    /// The repository, where the source is a commit of it, or where one was given: its workspace's modules
+    /// are then locked too.
+    pub repository: Option<&'a Repository>,
+    /// A folder for scratch files.
+    pub scratch: &'a Path,
 }
 
 /// The published artifact, fetched.
@@ -55,14 +66,28 @@ pub fn resolve(request: &GoResolve<'_>) -> Result<GoLock, GoEnvironmentError> {
     let source = ModuleVersion { path: go.module.clone(), version: go.version.clone() };
     let toolchain = toolchain_module(&go.recipe.toolchain.text);
     proxy.observer.event(&Event::Started { stage: Stage::Environment, what: "modules and tool chain" });
-    let main = main_modules(request, &[&source, &toolchain])?;
-    let zip = main.first().and_then(|(_, zip, _)| zip.as_ref());
-    let zip = zip.ok_or_else(|| unfit(&source, "it has no zip"))?;
-    let zip = ModuleZip::open(&source, &zip.path, proxy.limits)?;
+    let tree = request.repository.map(|repository| tagged(request, repository)).transpose()?;
     let mut sums = GoSum::default();
-    for name in ["go.sum", "go.work.sum"] {
-        if let Some(text) = zip.file(name, proxy.limits.mod_bytes_max)? {
-            sums.read(name, &text, proxy.limits.sum_lines_max)?;
+    if let (Some(repository), Some(listing)) = (request.repository, &tree) {
+        sums_of(&mut sums, &|path| file(repository, listing, path), proxy.limits)?;
+    }
+    let git = match (&go.git, request.repository, &tree) {
+        (Some(pinned), Some(repository), Some(listing)) => {
+            Some(commit(request, pinned, repository, listing)?)
+        }
+        (Some(_), ..) => return Err(unfit(&source, "its source is a commit, and no repository was given")),
+        (None, ..) => None,
+    };
+    let named: &[&ModuleVersion] = if git.is_some() { &[&toolchain] } else { &[&source, &toolchain] };
+    let main = main_modules(request, named)?;
+    if git.is_none() {
+        let zip = main.first().and_then(|(_, zip, _)| zip.as_ref());
+        let zip = zip.ok_or_else(|| unfit(&source, "it has no zip"))?;
+        let zip = ModuleZip::open(&source, &zip.path, proxy.limits)?;
+        for name in ["go.sum", "go.work.sum"] {
+            if let Some(text) = zip.file(name, proxy.limits.mod_bytes_max)? {
+                sums.read(name, &text, proxy.limits.sum_lines_max)?;
+            }
         }
     }
     let wanted: Vec<Summed> =
@@ -73,7 +98,8 @@ pub fn resolve(request: &GoResolve<'_>) -> Result<GoLock, GoEnvironmentError> {
     let what = format!("{} modules", wanted.len());
     proxy.observer.event(&Event::Finished { stage: Stage::Environment, what: &what });
     let mut main = main.iter().map(|got| locked(got, &sum_of(got, proxy), &mod_sum_of(got)));
-    let (Some(source), Some(toolchain)) = (main.next(), main.next()) else {
+    let own = if git.is_some() { Some(without_zip(&source)) } else { main.next() };
+    let (Some(source), Some(toolchain)) = (own, main.next()) else {
         return Err(unfit(&source, "it was not fetched"));
     };
     Ok(GoLock {
@@ -83,6 +109,7 @@ pub fn resolve(request: &GoResolve<'_>) -> Result<GoLock, GoEnvironmentError> {
         purl: request.release.purl.to_string(),
         recipe: GoLock::recipe_digest(go),
         source,
+        git,
         toolchain,
         modules,
         published: request.published.map(|p| LockedPublished {
@@ -92,6 +119,70 @@ pub fn resolve(request: &GoResolve<'_>) -> Result<GoLock, GoEnvironmentError> {
             announced: p.announced.clone(),
         }),
     })
+}
+
+/// The tree of the tag's commit, which has to be the pinned one.
+fn tagged(request: &GoResolve<'_>, repository: &Repository) -> Result<Listing, GoEnvironmentError> {
+    let go = request.go;
+    let tag = request.release.tagged().map(|source| source.tag).unwrap_or_default();
+    let commit = repository.commit(&repository.tag(&tag)?)?;
+    let vcs = go.recipe.vcs.as_ref().map(|vcs| &vcs.revision.text);
+    for pinned in go.git.as_ref().map(|git| &git.commit).into_iter().chain(vcs) {
+        if !commit.id.starts_with(pinned) {
+            let (found, pinned) = (commit.id, pinned.clone());
+            return Err(GoEnvironmentError::TagMoved { tag, found, pinned });
+        }
+    }
+    Ok(repository.listing(&commit)?)
+}
+
+/// A file of the tree; none where there is none.
+fn file(
+    repository: &Repository,
+    listing: &Listing,
+    path: &str,
+) -> Result<Option<Vec<u8>>, GoEnvironmentError> {
+    Ok(listing.entries.get(path).map(|entry| repository.content(entry)).transpose()?)
+}
+
+/// Pins the commit and what is in its tree. What module it is, its `go.mod` says.
+fn commit(
+    request: &GoResolve<'_>,
+    pinned: &PinnedCommit,
+    repository: &Repository,
+    listing: &Listing,
+) -> Result<LockedGit, GoEnvironmentError> {
+    let GoResolve { go, proxy, .. } = request;
+    let source = ModuleVersion { path: go.module.clone(), version: go.version.clone() };
+    let text = file(repository, listing, "go.mod")?.ok_or_else(|| unfit(&source, "it has no `go.mod`"))?;
+    let found = super::workspace::module_of(&text).unwrap_or_default();
+    if found != go.module {
+        let detail = format!(
+            "its `go.mod` says that it is `{}`; write that as `module` in the definition's `source`",
+            found.escape_debug()
+        );
+        return Err(unfit(&source, &detail));
+    }
+    let tar = repository.pack(listing, request.scratch)?;
+    let object = proxy.store.put_new(tar, proxy.limits.published_bytes_max).map_err(GoSourceError::from)?;
+    Ok(LockedGit {
+        repository: pinned.repository.clone(),
+        tag: pinned.tag.clone(),
+        commit: listing.commit.id.clone(),
+        size: object.len_bytes,
+        digest: object.digest,
+    })
+}
+
+fn without_zip(module: &ModuleVersion) -> LockedModule {
+    LockedModule {
+        path: module.path.clone(),
+        version: module.version.clone(),
+        sum: None,
+        zip: None,
+        mod_sum: None,
+        mod_file: None,
+    }
 }
 
 fn unfit(module: &ModuleVersion, detail: &str) -> GoEnvironmentError {

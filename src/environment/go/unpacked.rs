@@ -76,7 +76,7 @@ fn obtain<'l>(
 /// Folders on the host.
 #[derive(Debug, Clone)]
 pub struct Unpacked {
-    /// The main module's files.
+    /// The main module's files; nothing is there where the source is a commit.
     pub source: PathBuf,
     /// `GOROOT`.
     pub toolchain: PathBuf,
@@ -85,7 +85,8 @@ pub struct Unpacked {
 }
 
 impl Unpacked {
-    /// Gives the folders of a lock below `folder`, making those that are not there yet. With `repository`
+    /// Gives the folders of a lock below `folder`, making those that are not there yet; that of a source that
+    /// is a commit is [`tree`]'s. With `repository`
     /// the source has an empty `.git` folder, so that Go takes it for a repository.
     pub fn ensure(
         folder: &Path,
@@ -108,7 +109,7 @@ impl Unpacked {
         once(&toolchain, |to| unpack_toolchain(&lock.toolchain, objects, limits, to))?;
         once(&own, |to| {
             unpack(&lock.source, objects, limits, &to.join("source"))?;
-            if repository {
+            if repository && lock.source.zip.is_some() {
                 make(&to.join("source/.git"))?;
             }
             let modules = to.join("modules");

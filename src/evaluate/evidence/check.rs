@@ -154,6 +154,19 @@ impl Check {
         }
     }
 
+    /// Repositories that it looks into.
+    pub fn repositories(&self) -> impl Iterator<Item = &RepositoryName> {
+        let (own, counter) = match self {
+            Self::SourceContains(c) | Self::SourceAbsent(c) | Self::Document(c) => {
+                (c.repository.as_ref(), c.counter_example.as_ref())
+            }
+            Self::CommitInRelease(c) => (Some(&c.repository), c.counter_example.as_ref()),
+            Self::PatchEquivalent(c) => (Some(&c.repository), None),
+            _ => (None, None),
+        };
+        own.into_iter().chain(counter.map(|counter| &counter.repository))
+    }
+
     /// The kind as the files have it.
     pub const fn kind(&self) -> &'static str {
         match self {

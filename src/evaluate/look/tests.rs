@@ -7,6 +7,7 @@ use super::*;
 use crate::evaluate::definition::Definition;
 use crate::evaluate::evidence::{EvidenceSpec, Strength, read};
 use crate::evaluate::register::Asserts;
+use crate::source::git::Place;
 
 /// A repository with one commit for each set of files, tagged `v1`, `v2`, …; gives the commits.
 fn repository(path: &Path, commits: &[&[(&str, &str)]]) -> Vec<String> {
@@ -72,7 +73,7 @@ fn world() -> World {
     let source =
         ReleaseSource::read("t 3-1", &files, &wanted.iter().collect::<Vec<_>>(), &SourceLimits::DEFAULT);
     let mut repositories = Repositories::default();
-    repositories.insert("https://example.org/acme/tiny.git", clone);
+    repositories.insert("https://example.org/acme/tiny.git", Place::Folder(clone));
     World { source: source.unwrap(), repositories, commits, folder }
 }
 
@@ -169,7 +170,7 @@ fn a_same_change_under_another_name_is_found() {
     let who = Signature::new("b", "b@example.org", &Time::new(1_800_000_000, 0)).unwrap();
     let picked = repository.commit(None, &who, &who, "picked", &tree, &[&base]).unwrap();
     let mut repositories = Repositories::default();
-    repositories.insert("acme/tiny", folder.path().to_path_buf());
+    repositories.insert("acme/tiny", Place::Folder(folder.path().to_path_buf()));
     let clone = repositories.open(&"acme/tiny".parse().unwrap()).unwrap();
     let head = clone.commit("HEAD").unwrap();
     assert_eq!(clone.contains(&head, &picked.to_string()), Ok(false));

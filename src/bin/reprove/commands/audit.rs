@@ -244,6 +244,9 @@ impl Audit {
         let given = Given { announced: beside.announced(&keys), clones: beside.clones(&keys), as_of };
         let setting = Setting::new(args, &self.build, repeat, access, go, index, given)?;
         let mut desk = Desk::open(args, &self.repositories, setting.as_of)?;
+        let releases = chosen.iter().map(|(_, release)| release);
+        let asked = chosen.iter().flat_map(|(component, _)| desk.repositories_of(&component.name));
+        self.repositories.check(releases, asked)?;
         let (mut judged, mut run, mut worst) = (Vec::new(), Run::default(), None::<Exit>);
         run.as_of = Some(setting.as_of.to_string());
         for (component, release) in &chosen {
@@ -539,6 +542,7 @@ impl Audit {
             as_of: setting.as_of,
             apt_get: &self.apt_get,
             scratch: &setting.work,
+            repositories: setting.given.clones.repositories,
         };
         let lock = resolver.resolve(component, release)?;
         let name = component.lock_path(release);

@@ -19,6 +19,7 @@ use crate::go::GoArgs;
 use crate::host;
 use crate::locks::{Contents, Resolver};
 use crate::pypi::IndexArgs;
+use crate::register::RepositoryArgs;
 use crate::render::{self, Failure};
 
 /// Resolve a release's build environment from the signed archive and write it as a lock.
@@ -55,6 +56,9 @@ pub(crate) struct Lock {
     #[command(flatten)]
     index: IndexArgs,
 
+    #[command(flatten)]
+    repositories: RepositoryArgs,
+
     /// The apt-get that chooses the packages; it is only asked to simulate.
     #[arg(long, value_name = "PROGRAM", default_value = "apt-get")]
     apt_get: PathBuf,
@@ -86,6 +90,8 @@ impl Lock {
         let scratch = args.work_dir()?;
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let releases = chosen.iter().filter_map(|(component, purl)| component.release(Some(purl)).ok());
+        self.repositories.check(releases.clone(), std::iter::empty())?;
+        let repositories = self.repositories.repositories();
         let index = self.index.index(releases.clone())?;
         let go = self.go.host(args, releases)?;
         let mut written = Vec::new();
@@ -99,6 +105,7 @@ impl Lock {
                 as_of: self.as_of.unwrap_or_else(host::now),
                 apt_get: &self.apt_get,
                 scratch: &scratch,
+                repositories: &repositories,
             };
             if self.runtime {
                 let Some(debian) = release.debian() else { continue };

@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::failures;
 use crate::host;
 use crate::locks::ReleaseLock;
+use crate::register::RepositoryArgs;
 use crate::render::{self, Failure};
 
 /// Rebuild a release from its lock, and compare nothing.
@@ -36,6 +37,9 @@ pub(crate) struct Rebuild {
 
     #[command(flatten)]
     build: BuildArgs,
+
+    #[command(flatten)]
+    repositories: RepositoryArgs,
 
     /// Build a second time under varied clock, host name, processors and path.
     #[arg(long)]
@@ -70,7 +74,8 @@ impl Rebuild {
         let repeat = if self.twice { Repeat::Always } else { Repeat::Never };
         let go = self.build.go.host(args, std::iter::once(&release))?;
         let index = self.build.index.index(std::iter::once(&release))?;
-        let beside = Beside::nothing();
+        self.repositories.check(std::iter::once(&release), std::iter::empty())?;
+        let beside = Beside::only(self.repositories.repositories());
         let keys = beside.keys(None);
         let as_of = self.build.as_of.unwrap_or_else(host::now);
         let given = Given { announced: None, clones: beside.clones(&keys), as_of };
