@@ -74,6 +74,7 @@ impl Examination<'_> {
         let looker = Looker {
             component: &subject.release.component,
             version: &subject.release.version,
+            named: &subject.named,
             source: source.as_ref().map_err(String::as_str),
             tied: found == Outcome::Identical,
             outcome: Some(found),
@@ -317,7 +318,7 @@ fn package(artifact: &Artifact, version: &str) -> Option<LockedPackage> {
 
 /// The command that asks this probe alone.
 pub(super) fn again(subject: &Subject<'_>, id: &str) -> String {
-    format!("reprove probe {}@{} --probe {id}", subject.release.component, subject.release.version)
+    format!("reprove probe {} --probe {id}", subject.named)
 }
 
 fn basis(tested: &Tested) -> Basis {

@@ -150,6 +150,8 @@ pub struct Subject<'a> {
     pub lock: Locked<'a>,
     /// SHA-256 of the lock's file.
     pub lock_digest: Digest,
+    /// What names it on the command line, quoted for a shell.
+    pub named: String,
     /// Exact commands with which anybody can do it again.
     pub again: Vec<String>,
     /// The tag that it is said to be made from, where that is known.

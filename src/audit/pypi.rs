@@ -198,6 +198,7 @@ impl Flow<'_> {
             artifacts: vec![ArtifactPair {
                 name: ArtifactName::new(lock.wheel.file.clone())?,
                 member: None,
+                unsourced: None,
                 published: Bytes { digest: lock.wheel.digest.clone(), len_bytes: lock.wheel.size },
                 rebuilt: None,
                 rebuilt_again: None,
@@ -244,7 +245,7 @@ impl Flow<'_> {
         audited.evidence.indexes = confirmation.indexes.iter().map(evidence::index).collect();
         audited.evidence.indexes.push(announcement(lock));
         if let Some(listing) = &listing {
-            self.of_listing(listing, &mut audited.evidence);
+            of_listing(listing, &lock.wheel.file, &mut audited.evidence);
         }
         if !unlisted.is_empty() {
             audited.stale = true;
@@ -260,31 +261,6 @@ impl Flow<'_> {
         let what = format!("{} signed indexes verified, 1 asked", confirmation.indexes.len());
         self.ground.observer.event(&Event::Finished { stage: Stage::Source, what: &what });
         Ok(listing)
-    }
-
-    /// What the index says of the release besides its digests.
-    fn of_listing(&self, listing: &Listing, evidence: &mut Evidence) {
-        let mut gap = |code: &str, text: String| {
-            evidence.not_looked.push(Gap { code: code.to_owned(), text });
-        };
-        if !listing.encrypted {
-            gap(
-                "index-not-encrypted",
-                "the index was asked over a connection that anybody can change".to_owned(),
-            );
-        }
-        let withdrawn = listing
-            .files
-            .iter()
-            .find(|f| f.name == self.lock.wheel.file)
-            .and_then(|file| file.yanked.as_deref());
-        if let Some(reason) = withdrawn {
-            let reason = match reason {
-                "" => "no reason is given".to_owned(),
-                reason => format!("`{}`", reason.escape_debug()),
-            };
-            gap("release-withdrawn", format!("its publisher has withdrawn the release: {reason}"));
-        }
     }
 
     /// The source distribution, checked by its digest and held against the tag that it is made from.
@@ -398,6 +374,27 @@ impl Flow<'_> {
             Offered::All(objects) => Ok(objects),
             Offered::Missing(missing) => Err(missing),
         })
+    }
+}
+
+/// What an index says of a wheel besides its digest.
+pub(super) fn of_listing(listing: &Listing, wheel: &str, evidence: &mut Evidence) {
+    let mut gap = |code: &str, text: String| {
+        evidence.not_looked.push(Gap { code: code.to_owned(), text });
+    };
+    if !listing.encrypted {
+        gap(
+            "index-not-encrypted",
+            "the index was asked over a connection that anybody can change".to_owned(),
+        );
+    }
+    let withdrawn = listing.files.iter().find(|f| f.name == wheel).and_then(|file| file.yanked.as_deref());
+    if let Some(reason) = withdrawn {
+        let reason = match reason {
+            "" => "no reason is given".to_owned(),
+            reason => format!("`{}`", reason.escape_debug()),
+        };
+        gap("release-withdrawn", format!("its publisher has withdrawn the release: {reason}"));
     }
 }
 

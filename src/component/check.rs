@@ -134,6 +134,10 @@ pub(super) fn component(
         releases.push(super::go::npm(&located, release)?);
         spans.push(release.purl.span());
     }
+    for release in &all.wheel {
+        releases.push(super::go::wheel(&located, release)?);
+        spans.push(release.purl.span());
+    }
     for release in &all.upstream {
         releases.push(super::go::upstream(&located, release)?);
         spans.push(release.purl.span());
@@ -292,7 +296,7 @@ options = ["nocheck"]
             (
                 "release.debian.build",
                 "release.debain.build",
-                "component.toml:12:10: unknown field `debain`, expected one of `debian`, `npm`, `upstream`, `pypi`",
+                "component.toml:12:10: unknown field `debain`, expected one of `debian`, `npm`, `upstream`, `wheel`, `pypi`",
             ),
             (
                 "\"amd64\"",

@@ -23,6 +23,8 @@ pub(super) struct ReleasesFile {
     #[serde(default)]
     pub(super) upstream: Vec<super::go::UpstreamFile>,
     #[serde(default)]
+    pub(super) wheel: Vec<super::go::WheelFile>,
+    #[serde(default)]
     pub(super) pypi: Vec<PypiFile>,
 }
 

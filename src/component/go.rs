@@ -24,13 +24,22 @@
 //! source = { repository = "https://github.com/prometheus/pushgateway", tag = "v1.10.0", commit = "17dd0704c659" }
 //! ```
 //!
+//! Beside `npm` and `upstream` there is `wheel`: a wheel of a Python package index that holds a program of
+//! the module. `wheel` names the file, and `publisher` who has to have attested it.
+//!
+//! A member is a `binary` of the recipe, a `file` of the source, or `unsourced = "why"`: it comes from
+//! elsewhere, is compared with nothing, and keeps the release from passing. `mode` says its mode where that
+//! is another than `0755` for binaries and `0644` for all else.
+//!
 //! What stands under `observed` was read from the published artifact; everything else was derived from
 //! the source or from how its project makes releases. A value stands in one of the two places.
 
 mod check;
 pub mod domain;
+mod members;
 mod places;
 mod source;
+mod wheel;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +47,8 @@ use serde::Serialize;
 
 pub(super) use check::{NpmFile, UpstreamFile, npm, upstream};
 pub use domain::{is_module_path, is_module_version, is_toolchain};
+pub use wheel::GoWheel;
+pub(super) use wheel::{WheelFile, wheel};
 
 /// A release of which Go built the binaries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,6 +91,9 @@ pub struct Member {
     pub path: String,
     /// Where it comes from.
     pub origin: Origin,
+    /// Its mode, where it is another than that of a program or a plain file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
 }
 
 /// Where a member comes from.
@@ -90,6 +104,8 @@ pub enum Origin {
     Binary(String),
     /// A file of the source, as it stands there.
     File(String),
+    /// Not the source, for this reason: nothing can be compared with it.
+    Unsourced(String),
 }
 
 /// A recipe: everything that decides the bytes, beside the source, its modules and the tool chain.

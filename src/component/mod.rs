@@ -52,8 +52,8 @@ use std::str::FromStr;
 
 pub use error::ComponentError;
 pub use go::{
-    Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, PLACEHOLDERS, PinnedCommit, Tag, Value, domain,
-    is_module_path, is_module_version, is_toolchain,
+    Checkout, GoBinary, GoRecipe, GoRelease, GoWheel, Member, Origin, PLACEHOLDERS, PinnedCommit, Tag, Value,
+    domain, is_module_path, is_module_version, is_toolchain,
 };
 pub use purl::{PackageUrl, PackageUrlError};
 pub(crate) use pypi::is_publisher;
@@ -106,6 +106,8 @@ pub enum Channel {
     Npm(GoRelease),
     /// As files that the project itself releases.
     Upstream(GoRelease),
+    /// In a wheel of a Python package index, as a program that Go builds.
+    Wheel(GoWheel),
     /// On a Python package index.
     Pypi(PypiRelease),
 }
@@ -119,6 +121,8 @@ pub enum ChannelName {
     Npm,
     /// The project's own releases.
     Upstream,
+    /// A wheel of a Python package index that holds a program.
+    Wheel,
     /// A Python package index.
     Pypi,
 }
@@ -225,6 +229,14 @@ impl Component {
         }
     }
 
+    /// What names a release of it on the command line and no other one: `name@version`, or the package URL
+    /// where several releases share a version.
+    pub fn naming(&self, release: &Release) -> String {
+        let by_version = format!("{}@{}", self.name, release.version);
+        let alone = self.release(Some(&release.version)).is_ok_and(|found| found == release);
+        if alone { by_version } else { release.purl.to_string() }
+    }
+
     /// Where the release's lock lies: `<place>-<version>.lock.json` beside the definition, a `:` of the
     /// version written as `%3a`, as in Debian's file names. The place is Debian's codename, and in other
     /// channels their name with what tells artifacts of one version apart.
@@ -248,6 +260,7 @@ impl Channel {
             Self::Debian(_) => ChannelName::Debian,
             Self::Npm(_) => ChannelName::Npm,
             Self::Upstream(_) => ChannelName::Upstream,
+            Self::Wheel(_) => ChannelName::Wheel,
             Self::Pypi(_) => ChannelName::Pypi,
         }
     }
@@ -264,6 +277,7 @@ impl Channel {
                 let of = |key| go.recipe.env.get(key).map_or("", String::as_str);
                 format!("upstream-{}-{}", of("GOOS"), of("GOARCH"))
             }
+            Self::Wheel(wheel) => format!("wheel-{}", wheel.platform),
             Self::Pypi(_) => ChannelName::Pypi.word().to_owned(),
         }
     }
@@ -271,7 +285,7 @@ impl Channel {
 
 impl ChannelName {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Debian, Self::Npm, Self::Upstream, Self::Pypi];
+    pub const ALL: &'static [Self] = &[Self::Debian, Self::Npm, Self::Upstream, Self::Wheel, Self::Pypi];
 
     /// The word for it in files and on the command line.
     pub const fn word(self) -> &'static str {
@@ -279,6 +293,7 @@ impl ChannelName {
             Self::Debian => "debian",
             Self::Npm => "npm",
             Self::Upstream => "upstream",
+            Self::Wheel => "wheel",
             Self::Pypi => "pypi",
         }
     }
@@ -289,8 +304,7 @@ impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Debian(debian) => write!(f, "debian {}", debian.distro),
-            Self::Npm(_) | Self::Upstream(_) => self.name().fmt(f),
-            Self::Pypi(_) => f.write_str(ChannelName::Pypi.word()),
+            Self::Npm(_) | Self::Upstream(_) | Self::Wheel(_) | Self::Pypi(_) => self.name().fmt(f),
         }
     }
 }
@@ -317,7 +331,7 @@ impl Release {
     pub fn debian(&self) -> Option<&DebianRelease> {
         match &self.channel {
             Channel::Debian(debian) => Some(debian),
-            Channel::Npm(_) | Channel::Upstream(_) | Channel::Pypi(_) => None,
+            Channel::Npm(_) | Channel::Upstream(_) | Channel::Wheel(_) | Channel::Pypi(_) => None,
         }
     }
 
@@ -325,7 +339,16 @@ impl Release {
     pub fn go(&self) -> Option<&GoRelease> {
         match &self.channel {
             Channel::Npm(go) | Channel::Upstream(go) => Some(go),
+            Channel::Wheel(wheel) => Some(&wheel.go),
             Channel::Debian(_) | Channel::Pypi(_) => None,
+        }
+    }
+
+    /// Whether Debian's archives are asked for it: for its packages, or for the interpreter that builds it.
+    pub fn asks_debian(&self) -> bool {
+        match &self.channel {
+            Channel::Debian(_) | Channel::Pypi(_) => true,
+            Channel::Npm(_) | Channel::Upstream(_) | Channel::Wheel(_) => false,
         }
     }
 
@@ -333,7 +356,7 @@ impl Release {
     pub fn pypi(&self) -> Option<&PypiRelease> {
         match &self.channel {
             Channel::Pypi(pypi) => Some(pypi),
-            Channel::Npm(_) | Channel::Upstream(_) => None,
+            Channel::Npm(_) | Channel::Upstream(_) | Channel::Wheel(_) => None,
             Channel::Debian(_) => None,
         }
     }
@@ -381,6 +404,8 @@ mod tests {
                 assert_eq!((&found, &same), (&component, release));
                 let by_version = format!("{}@{}", component.name, release.version);
                 let found = Component::find(root, &by_version, None);
+                let named = component.naming(release);
+                assert_eq!(&Component::find(root, &named, None).unwrap().1, release);
                 // A version for several architectures is named by its package URL.
                 match component.releases.iter().filter(|r| r.version == release.version).count() {
                     1 => assert_eq!(&found.unwrap().1, release),

@@ -77,7 +77,7 @@ pub(crate) fn is_publisher(repository: &str, workflow: &str) -> bool {
     repository.split_once('/').is_some_and(|(owner, name)| word(owner) && word(name)) && word(workflow)
 }
 
-fn publisher(located: &Located, raw: &PublisherFile) -> Result<TrustedPublisher, ComponentError> {
+pub(super) fn publisher(located: &Located, raw: &PublisherFile) -> Result<TrustedPublisher, ComponentError> {
     let repository =
         located.require(&raw.repository, |r| is_publisher(r, "x"), "a repository", "`owner/name`")?;
     let workflow =

@@ -1,7 +1,7 @@
 //! Where a release's authors keep its source: a tag of a repository.
 
 use super::go::domain::repository_name;
-use super::{Channel, GoRelease, Release};
+use super::{Channel, Release};
 
 /// A tag of a repository, and the folder of it that is released.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +18,15 @@ impl Release {
     /// The tag that it is said to be made from: what the definition names, or what its package URL and its
     /// module's path say. None where nothing does.
     pub fn tagged(&self) -> Option<TaggedSource> {
+        if let Some(git) = self.go().and_then(|go| go.git.as_ref()) {
+            let repository = repository_name(&git.repository).to_owned();
+            return Some(TaggedSource { repository, tag: git.tag.clone(), folder: String::new() });
+        }
         match &self.channel {
             Channel::Debian(_) => None,
             Channel::Pypi(pypi) => pypi.source.clone(),
-            Channel::Npm(GoRelease { git: Some(git), .. })
-            | Channel::Upstream(GoRelease { git: Some(git), .. }) => Some(TaggedSource {
-                repository: repository_name(&git.repository).to_owned(),
-                tag: git.tag.clone(),
-                folder: String::new(),
-            }),
             Channel::Npm(go) => of_module(&go.module, &go.version),
+            Channel::Wheel(wheel) => of_module(&wheel.go.module, &wheel.go.version),
             Channel::Upstream(_) => {
                 let owner = self.purl.namespace().first()?;
                 let repository = format!("{owner}/{}", self.purl.name());
@@ -44,6 +43,10 @@ fn of_module(path: &str, version: &str) -> Option<TaggedSource> {
     let (owner, name) = (parts.next()?, parts.next()?);
     let mut rest: Vec<&str> = parts.collect();
     let is_major = |part: &&str| part.strip_prefix('v').is_some_and(|n| n.parse::<u32>().is_ok());
+    if is_major(&name) {
+        // `host/name/v3` is a path of its own making, and says nothing of a repository.
+        return None;
+    }
     if rest.last().is_some_and(is_major) {
         rest.pop();
     }
@@ -65,6 +68,7 @@ mod tests {
             ("github.com/o/n/a/v2", "v2.0.0", Some(("o/n", "a/v2.0.0", "a/"))),
             ("github.com/o/n", "v28.0.0+incompatible", Some(("o/n", "v28.0.0", ""))),
             ("example.org/m", "v1.0.0", None),
+            ("example.org/m/v3", "v3.0.0", None),
         ] {
             let found = of_module(path, version);
             let found = found.as_ref().map(|t| (t.repository.as_str(), t.tag.as_str(), t.folder.as_str()));

@@ -30,6 +30,8 @@ pub struct Looker<'a> {
     pub component: &'a str,
     /// The version as published.
     pub version: &'a str,
+    /// What names the release on the command line, quoted for a shell.
+    pub named: &'a str,
     /// The authenticated source, or why there is none.
     pub source: Result<&'a ReleaseSource, &'a str>,
     /// Whether our rebuild of that source gave the published bytes.
@@ -217,7 +219,8 @@ impl Looker<'_> {
                         Outcome::SourceUnavailable
                         | Outcome::EnvironmentUnavailable
                         | Outcome::NotBuilt
-                        | Outcome::Undetermined,
+                        | Outcome::Undetermined
+                        | Outcome::PartlyIdentical,
                         _,
                     ) => Answered::could_not_tell("rebuild-not-compared", "nothing was compared to its end"),
                     (_, Wanted::Identical) => Answered::DoesNotHold {},
@@ -230,7 +233,7 @@ impl Looker<'_> {
             Wanted::Identical => "identical",
             Wanted::NotIdentical => "not identical",
         };
-        let again = format!("reprove audit {}@{}", self.component, self.version);
+        let again = format!("reprove audit {}", self.named);
         answer(id, seen, "our rebuild of this release".to_owned(), expected.to_owned(), None, again)
     }
 

@@ -17,6 +17,8 @@ pub struct ObserveLimits {
     /// Sections or segments of an executable that are looked at. Default 65,535: the ELF header's own
     /// 16-bit count.
     pub sections_max: usize,
+    /// Go programs of a wheel that are told. Default 16: the wheels in use that hold any hold one or two.
+    pub wheel_programs_max: usize,
     /// Members of a wheel. Default 100,000: the largest wheels in use have fewer than 20,000.
     pub wheel_members_max: usize,
     /// Bytes of one metadata file of a wheel (`WHEEL`, `METADATA`, `RECORD`). Default 16 MiB.
@@ -34,6 +36,7 @@ impl ObserveLimits {
         go_modules_max: 20_000,
         go_files_max: 100_000,
         sections_max: 65_535,
+        wheel_programs_max: 16,
         wheel_members_max: 100_000,
         wheel_metadata_bytes_max: 16 << 20,
         wheel_expanded_bytes_max: 8 << 30,

@@ -52,7 +52,7 @@ pub fn observe(path: &Path, limits: &ObserveLimits) -> Result<Observed, ObserveE
     let have = file.read(&mut start).map_err(ObserveError::Read)?;
     file.rewind().map_err(ObserveError::Read)?;
     let (content, missing) = if have == 4 && &start == b"PK\x03\x04" {
-        match wheel::read(file, limits)? {
+        match wheel::read_with_programs(file, limits)? {
             Some(wheel) => (Content::Wheel(Box::new(wheel)), Vec::new()),
             None => (Content::Nothing, Vec::new()),
         }

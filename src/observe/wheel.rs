@@ -1,6 +1,8 @@
 //! Python wheels (the binary distribution format, version 1.0): what the `WHEEL` file says, whether
 //! `RECORD` fits the bytes, and how the zip was written.
 
+mod programs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
@@ -16,6 +18,8 @@ use crate::digest::{Algorithm, hash_reader};
 use crate::limits::archive::ArchiveLimits;
 use crate::limits::observe::ObserveLimits;
 use crate::observe::ObserveError;
+pub use programs::{Program, Unread};
+use programs::{decoder, is_executable};
 
 /// What a wheel says of itself and how it is packed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +39,12 @@ pub struct Wheel {
     pub record: Record,
     /// How the zip was written.
     pub zip: ZipFacts,
+    /// Go programs among the members, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Program>,
+    /// Executables that were not looked into, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
 }
 
 /// `RECORD` checked against the members.
@@ -92,33 +102,21 @@ fn malformed(what: impl std::fmt::Display) -> ObserveError {
     ObserveError::Wheel { what: what.to_string() }
 }
 
-/// The compressed bytes of one member.
-struct Packed<'f> {
-    file: &'f File,
-    at: u64,
-    left: u64,
-}
-
-impl Read for Packed<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        use std::os::unix::fs::FileExt as _;
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let n = self.file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.at)?;
-        (self.at, self.left) = (self.at + n as u64, self.left - n as u64);
-        Ok(n)
-    }
-}
-
 /// Counts and sums what passes.
 struct Summed<R> {
     inner: R,
     crc: flate2::Crc,
     len_bytes: u64,
+    start: [u8; 4],
 }
 
 impl<R: Read> Read for Summed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let n = self.inner.read(buffer)?;
+        let from = usize::try_from(self.len_bytes).unwrap_or(usize::MAX);
+        for (to, byte) in self.start.iter_mut().skip(from).zip(buffer.iter().take(n)) {
+            *to = *byte;
+        }
         self.crc.update(buffer.get(..n).unwrap_or_default());
         self.len_bytes += n as u64;
         Ok(n)
@@ -139,8 +137,21 @@ fn dos_time(time: u32) -> String {
     )
 }
 
-/// Reads a wheel; `None` where the zip holds no `.dist-info/WHEEL`.
+/// Reads a wheel; `None` where the zip holds no `.dist-info/WHEEL`. Its programs are not looked into.
 pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, ObserveError> {
+    read_members(file, limits, false)
+}
+
+/// As [`read`], with what the Go programs in it say of themselves.
+pub fn read_with_programs(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, ObserveError> {
+    read_members(file, limits, true)
+}
+
+fn read_members(
+    file: File,
+    limits: &ObserveLimits,
+    with_programs: bool,
+) -> Result<Option<Wheel>, ObserveError> {
     let bounds = ArchiveLimits { members_max: limits.wheel_members_max as u64, ..ArchiveLimits::DEFAULT };
     let archive = zip::read(&file, &bounds).map_err(|error| match error {
         ArchiveError::Limit { limit: "members_max", max, .. } => {
@@ -176,7 +187,7 @@ pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, Observe
     }) else {
         return Ok(None);
     };
-    let mut rows = Vec::with_capacity(listed.len());
+    let (mut rows, mut executables) = (Vec::with_capacity(listed.len()), Vec::new());
     let mut seen = BTreeSet::new();
     let mut left = limits.wheel_expanded_bytes_max;
     let (mut wheel_text, mut record_text) = (None, None);
@@ -190,16 +201,12 @@ pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, Observe
         if entry.local_sums != (entry.crc32, entry.packed_bytes, entry.len_bytes) {
             return Err(malformed(format!("`{}` has two sizes or sums", name.escape_debug())));
         }
-        let packed = Packed { file: &file, at: entry.data_at, left: entry.packed_bytes };
-        let decoder: Box<dyn Read> = match entry.method {
-            0 => Box::new(packed),
-            8 => Box::new(flate2::read::DeflateDecoder::new(packed)),
-            other => {
-                return Err(malformed(format!("compression method {other} of `{}`", name.escape_debug())));
-            }
+        let Some(decoder) = decoder(&file, entry) else {
+            let method = entry.method;
+            return Err(malformed(format!("compression method {method} of `{}`", name.escape_debug())));
         };
         let inner = Bounded::new(decoder, left);
-        let mut reader = Summed { inner, crc: flate2::Crc::new(), len_bytes: 0 };
+        let mut reader = Summed { inner, crc: flate2::Crc::new(), len_bytes: 0, start: [0; 4] };
         let small = name == format!("{dist_info}/WHEEL") || name == format!("{dist_info}/RECORD");
         let unreadable = |e: std::io::Error| match e.kind() {
             std::io::ErrorKind::FileTooLarge => ObserveError::Limit {
@@ -231,8 +238,12 @@ pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, Observe
         }
         left -= len_bytes.min(left);
         let sha256 = digest.as_bytes().try_into().map_err(malformed)?;
+        if with_programs && is_executable(reader.start) {
+            executables.push((name.clone(), entry));
+        }
         rows.push(Row { name, len_bytes, sha256 });
     }
+    let (programs, unread) = programs::read(&file, executables, left, limits);
     let text = wheel_text.unwrap_or_default();
     let field = |name: &str| {
         text.lines()
@@ -246,6 +257,8 @@ pub fn read(file: File, limits: &ObserveLimits) -> Result<Option<Wheel>, Observe
         record: check_record(record_text.as_deref().unwrap_or_default(), &dist_info, &rows)?,
         dist_info,
         zip: facts,
+        programs,
+        unread,
     }))
 }
 

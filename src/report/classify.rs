@@ -2,6 +2,7 @@
 
 use super::model::{ArtifactPair, BuildResult, BuiltAlone, Evidence, FileState, Index, IndexKind, Outcome};
 use crate::compare::{Cause, Difference};
+use crate::verdict::Verdict;
 
 /// The outcome of one artifact.
 pub fn artifact_outcome(pair: &ArtifactPair) -> Outcome {
@@ -17,6 +18,15 @@ pub fn artifact_outcome(pair: &ArtifactPair) -> Outcome {
         return Outcome::Unstable;
     }
     explained(pair)
+}
+
+/// The word that stands beside an artifact in a report, and what it counts for.
+pub(super) fn artifact_word(pair: &ArtifactPair, was_compared: bool) -> (&'static str, Verdict) {
+    match artifact_outcome(pair) {
+        Outcome::NotBuilt if pair.unsourced.is_some() => ("not of this source", Verdict::Inconclusive),
+        _ if !was_compared => ("not compared", Verdict::Inconclusive),
+        outcome => (outcome.word(), outcome.verdict()),
+    }
 }
 
 /// Whether an index is signed, or one that nobody signs and whose word the lock pins.
@@ -118,5 +128,10 @@ pub fn outcome(evidence: &Evidence) -> Outcome {
         return Outcome::Different;
     }
     let alone = evidence.unpublished.iter().map(built_alone);
-    evidence.artifacts.iter().map(artifact_outcome).chain(alone).min().unwrap_or(Outcome::NotBuilt)
+    // What the recipe says that the source does not hold is compared with nothing; it makes the whole no
+    // better than partly identical.
+    let (apart, compared): (Vec<_>, Vec<_>) =
+        evidence.artifacts.iter().partition(|p| p.unsourced.is_some() && p.rebuilt.is_none());
+    let worst = compared.into_iter().map(artifact_outcome).chain(alone).min().unwrap_or(Outcome::NotBuilt);
+    if worst == Outcome::Identical && !apart.is_empty() { Outcome::PartlyIdentical } else { worst }
 }

@@ -259,6 +259,16 @@ fn judge_artifact(pair: &ArtifactPair, evidence: &Evidence, blocks: &mut Vec<Blo
     }
     let (code, next) = match artifact_outcome(pair) {
         Outcome::Identical => return,
+        Outcome::NotBuilt if pair.unsourced.is_some() => {
+            blocks.push(blocker(
+                "member-not-rebuilt",
+                name,
+                "something of ours beside it",
+                pair.unsourced.as_deref().unwrap_or_default(),
+                "read it; what this source does not hold, this audit cannot prove",
+            ));
+            return;
+        }
         Outcome::NotBuilt => {
             if evidence.rebuild.result == (BuildResult::Completed {}) {
                 blocks.push(blocker(
@@ -291,6 +301,7 @@ fn judge_artifact(pair: &ArtifactPair, evidence: &Evidence, blocks: &mut Vec<Blo
             "read the listed differences; identical bytes need a build that does not vary there",
         ),
         Outcome::Different
+        | Outcome::PartlyIdentical
         | Outcome::SourceUnavailable
         | Outcome::EnvironmentUnavailable
         | Outcome::PublishedNotReachable => {
@@ -362,6 +373,18 @@ fn why(evidence: &Evidence, outcome: Outcome, verdict: Verdict, blocks: &[Blocke
             "the bytes are identical, but not everything that a pass needs was established: {}",
             listed(blocks.iter().map(|b| b.code.as_str())),
         ),
+        Outcome::PartlyIdentical => {
+            let apart = evidence.artifacts.iter().filter(|p| p.unsourced.is_some()).count();
+            format!(
+                "{} rebuilt here byte for byte; {apart} {} not come from that source, and nothing could be compared with {}",
+                match total - apart {
+                    1 => "the one artifact of the authenticated source was".to_owned(),
+                    n => format!("{n} artifacts of the authenticated source were"),
+                },
+                if apart == 1 { "does" } else { "do" },
+                if apart == 1 { "it" } else { "them" },
+            )
+        }
         Outcome::IdentifiersOnly => {
             let recorded =
                 evidence.artifacts.iter().flat_map(|p| &p.differences).any(Difference::is_recorded_input);
@@ -497,7 +520,8 @@ fn gaps(evidence: &Evidence, outcome: Outcome) -> Vec<Gap> {
             "whether the published bytes come from this source: nothing was compared".to_owned(),
         );
     }
-    if compared && outcome != Outcome::Identical && evidence.rebuild.varied.is_empty() {
+    let exact = matches!(outcome, Outcome::Identical | Outcome::PartlyIdentical);
+    if compared && !exact && evidence.rebuild.varied.is_empty() {
         gap(
             "stability-not-tested",
             "whether our own build is stable: it was made once only (see `--twice`)".to_owned(),
@@ -529,6 +553,16 @@ fn gaps(evidence: &Evidence, outcome: Outcome) -> Vec<Gap> {
         );
     }
     for pair in &evidence.artifacts {
+        if let Some(why) = &pair.unsourced {
+            gap(
+                "member-not-rebuilt",
+                format!(
+                    "where `{}` ({}) comes from: {why}",
+                    pair.member.as_deref().unwrap_or(pair.name.as_str()),
+                    pair.published.digest
+                ),
+            );
+        }
         for stop in &pair.limits {
             gap(
                 "comparison-not-complete",

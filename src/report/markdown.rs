@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::LIMITS;
-use super::classify::{Class, artifact_outcome};
+use super::classify::{Class, artifact_word};
 use super::controls::Controls;
 use super::file::{Component, Report};
 use super::findings::Findings;
@@ -232,10 +232,12 @@ pub fn render_controls(out: &mut String, held: &Controls, limits: &ReportLimits)
 
 fn render_artifact(out: &mut String, pair: &ArtifactPair, compared: bool, limits: &ReportLimits) {
     let chars_max = limits.value_chars_max;
-    let outcome = artifact_outcome(pair);
-    let word = if compared { outcome.word() } else { "not compared" };
+    let (word, _) = artifact_word(pair, compared);
     let _ = writeln!(out, "{}: **{word}**\n", code(&pair.label(), chars_max));
     render_side(out, "published", &pair.published);
+    if let (Some(why), None) = (&pair.unsourced, &pair.rebuilt) {
+        let _ = writeln!(out, "- {}", plain(why, chars_max));
+    }
     for (what, side) in [("rebuilt", &pair.rebuilt), ("rebuilt again", &pair.rebuilt_again)] {
         if let Some(side) = side {
             render_side(out, what, side);

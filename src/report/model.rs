@@ -328,6 +328,10 @@ pub struct ArtifactPair {
     /// Which member of that archive is compared; none where it is the file as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
+    /// Why nothing of ours is to stand beside it, where the recipe says that it does not come from the
+    /// source. It is never counted as compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsourced: Option<String>,
     /// As published; the index or the lock announces the digest of the file.
     pub published: Bytes,
     /// As we built it; none when the build left none.
@@ -497,6 +501,7 @@ impl ArtifactPair {
         Some(Self {
             name: ArtifactName::new(file.name.clone()).ok()?,
             member: None,
+            unsourced: None,
             published: Bytes { digest: file.digest.clone(), len_bytes: file.size },
             rebuilt: None,
             rebuilt_again: None,

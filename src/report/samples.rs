@@ -21,6 +21,7 @@ pub(crate) fn pair(name: &str, len_bytes: u64) -> ArtifactPair {
     ArtifactPair {
         name: ArtifactName::new(name).unwrap(),
         member: None,
+        unsourced: None,
         published: bytes(&format!("{name} published"), len_bytes),
         rebuilt: Some(bytes(&format!("{name} rebuilt"), len_bytes)),
         rebuilt_again: None,
@@ -350,10 +351,24 @@ pub(crate) fn published_not_reachable() -> Evidence {
     e
 }
 
+/// A wheel with a program of that source and a file that its packer wrote.
+pub(crate) fn partly_identical() -> Evidence {
+    let mut e = of_registry();
+    e.release.purl = "pkg:pypi/tool-py@1.2.3".to_owned();
+    e.release.channel = "wheel".to_owned();
+    let mut p = pair("tool-1.2.3.tgz", 120);
+    p.member = Some("tool_py-1.2.3.dist-info/METADATA".to_owned());
+    p.unsourced = Some("written when the wheel was packed".to_owned());
+    p.rebuilt = None;
+    e.artifacts.push(p);
+    e
+}
+
 /// One release for each outcome.
 pub(crate) fn all() -> Vec<(Outcome, Evidence)> {
     vec![
         (Outcome::Identical, identical()),
+        (Outcome::PartlyIdentical, partly_identical()),
         (Outcome::IdentifiersOnly, identifiers_only()),
         (Outcome::RecordedInputsOnly, recorded_inputs_only()),
         (Outcome::Different, different()),

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::checked::Checked;
-use super::classify::{Class, artifact_outcome};
+use super::classify::{Class, artifact_outcome, artifact_word};
 use super::controls::Controls;
 use super::file::{Component, Report};
 use super::findings::{Findings, Tested};
@@ -289,12 +289,17 @@ impl Painter {
 
     fn artifact(&self, out: &mut String, pair: &ArtifactPair, compared: bool) {
         let outcome = artifact_outcome(pair);
-        let word =
-            if compared { self.paint(outcome.word(), outcome.verdict()) } else { "not compared".to_owned() };
+        let word = match artifact_word(pair, compared) {
+            (word, _) if !compared => word.to_owned(),
+            (word, verdict) => self.paint(word, verdict),
+        };
         let _ = writeln!(out, "\n  {}  {word}", self.text(&pair.label()));
         self.side(out, "published", &pair.published);
         if let Some(rebuilt) = &pair.rebuilt {
             self.side(out, "rebuilt", rebuilt);
+        }
+        if let (Some(why), None) = (&pair.unsourced, &pair.rebuilt) {
+            let _ = writeln!(out, "    {}", self.text(why));
         }
         if let Some(again) = pair.rebuilt_again.as_ref().filter(|a| Some(*a) != pair.rebuilt.as_ref()) {
             self.side(out, "and again", again);

@@ -10,7 +10,7 @@ const ADDRESS: u64 = 0x40_0000;
 const DATA: u64 = 0x1000;
 
 /// A little-endian ELF64 with one writable segment whose bytes are given.
-fn elf(data: &[u8]) -> Vec<u8> {
+pub(crate) fn elf(data: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
     file.extend([0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     file.extend(2u16.to_le_bytes());
@@ -33,14 +33,14 @@ fn elf(data: &[u8]) -> Vec<u8> {
     file
 }
 
-fn framed(text: &str) -> Vec<u8> {
+pub(crate) fn framed(text: &str) -> Vec<u8> {
     let mut bytes = b"0w\xaf\x0c\x92t\x08\x02A\xe1\xc1\x07\xe6\xd6\x18\xe6".to_vec();
     bytes.extend(text.as_bytes());
     bytes.extend(b"\xf92C1\x86\x18 r\x00\x82B\x10A\x16\xd8\xf2");
     bytes
 }
 
-fn inline(version: &[u8], text: &[u8]) -> Vec<u8> {
+pub(crate) fn inline(version: &[u8], text: &[u8]) -> Vec<u8> {
     let mut data = b"\xff Go buildinf:\x08\x02".to_vec();
     data.resize(32, 0);
     for part in [version, text] {

@@ -24,7 +24,15 @@ impl Flow<'_> {
         }
         go.members.iter().find(|m| m.path == member).and_then(|m| match &m.origin {
             Origin::Binary(name) => Some(name.as_str()),
-            Origin::File(_) => None,
+            Origin::File(_) | Origin::Unsourced(_) => None,
+        })
+    }
+
+    /// Why nothing can stand beside a member, where the recipe says that the source does not hold it.
+    fn unsourced(&self, member: &str) -> Option<&str> {
+        self.own.go.members.iter().find(|m| m.path == member).and_then(|m| match &m.origin {
+            Origin::Unsourced(why) => Some(why.as_str()),
+            Origin::Binary(_) | Origin::File(_) => None,
         })
     }
 
@@ -51,6 +59,7 @@ impl Flow<'_> {
             let ours = match &member.origin {
                 Origin::Binary(binary) => rebuilt.iter().find(|r| r.0.name.as_str() == binary).cloned(),
                 Origin::File(file) => of_source(source, file)?,
+                Origin::Unsourced(_) => None,
             };
             expected.insert(&member.path, ours);
         }
@@ -65,6 +74,7 @@ impl Flow<'_> {
             };
             let theirs = Published(Artifact::read(name.clone(), &part.path)?);
             let mut pair = pair(&name, member, &theirs, go.members.is_empty());
+            pair.unsourced = self.unsourced(member).map(str::to_owned);
             if let Some(ours) = ours {
                 pair.rebuilt = Bytes::of(&ours.0);
                 if pair.rebuilt.as_ref() != Some(&pair.published) {
@@ -156,6 +166,7 @@ fn pair(name: &ArtifactName, member: &str, published: &Published, whole: bool) -
     ArtifactPair {
         name: name.clone(),
         member: (!whole).then(|| member.to_owned()),
+        unsourced: None,
         published: Bytes::of(&published.0).unwrap_or(none),
         rebuilt: None,
         rebuilt_again: None,

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::members::take_apart;
+use super::members::{FILE, MODE_BITS, PROGRAM, take_apart};
 use crate::audit::AuditError;
 use crate::component::{PackageUrl, domain};
 use crate::digest::{Algorithm, hash_file};
@@ -38,6 +38,8 @@ const UNSUPPORTED: [(&str, &str); 6] = [
     ("-cover", "false"),
     ("-pgo", ""),
 ];
+/// Why a draft takes a member of a wheel's `.dist-info` for none of the source.
+const PACKERS: &str = "of the wheel's own packaging";
 /// Characters of a foreign text that a comment repeats.
 const SHOWN_MAX: usize = 200;
 
@@ -69,19 +71,31 @@ pub fn draft(
     let Some(first) = binaries.first() else {
         return Ok("# no member is a Go binary that says how it was built\n".to_owned());
     };
-    let npm = purl.kind() == "npm";
-    let channel = if npm { "npm" } else { "upstream" };
-    let version = purl.version().unwrap_or_default();
+    let channel = match purl.kind() {
+        "npm" => "npm",
+        "pypi" => "wheel",
+        _ => "upstream",
+    };
+    // A wheel has a version of its own; what the program is a version of, only the program tells.
+    let version = match channel {
+        "wheel" => first.info.main.as_ref().map_or("", |main| main.version.trim_end_matches("+dirty")),
+        _ => purl.version().unwrap_or_default(),
+    };
     let source = source_of(&first.info, version);
     let mut out = Draft::default();
     out.line(&format!("[[release.{channel}]]"));
     out.value("purl", purl.to_string().into());
-    if !npm {
-        out.checked("artifact", "derived from the file's name", name, domain::is_file_name);
+    match channel {
+        "upstream" => out.checked("artifact", "derived from the file's name", name, domain::is_file_name),
+        "wheel" => out.checked("wheel", "derived from the file's name", name, domain::is_file_name),
+        _ => {}
     }
     match &source {
         Some(m) => {
-            out.comment("module observed in the artifact, version derived from the package URL");
+            out.comment(match channel {
+                "wheel" => "module and version observed in the artifact",
+                _ => "module observed in the artifact, version derived from the package URL",
+            });
             out.value("source", table([("module", &m.path), ("version", &m.version)]));
         }
         None => out.comment("the artifact names no main module that can be fetched: write `source`"),
@@ -95,14 +109,18 @@ pub fn draft(
                 out.line(&format!("    # `{}` is no name that a recipe may have", shown(member)));
             } else if binaries.iter().any(|b| b.member == *member) {
                 out.line("    # observed: a Go binary");
-                out.line(&format!("    {},", table([("path", member), ("binary", base)])));
+                out.member(member, ("binary", base), file.mode, PROGRAM);
             } else {
                 let (digest, _) = hash_file(Algorithm::Sha256, &file.path)
                     .map_err(|source| AuditError::Work { path: file.path.clone(), source })?;
                 match known.get(&digest.to_hex()) {
                     Some(at) => {
                         out.line("    # derived: the same bytes in the source");
-                        out.line(&format!("    {},", table([("path", member), ("file", at)])));
+                        out.member(member, ("file", at), file.mode, FILE);
+                    }
+                    None if channel == "wheel" && is_packers(member) => {
+                        out.line("    # guessed by its place, and not in the source: read it");
+                        out.member(member, ("unsourced", PACKERS), file.mode, FILE);
                     }
                     None => out.line(&format!(
                         "    # `{}`: not in the source, so that nothing explains it",
@@ -129,6 +147,11 @@ fn read(path: &Path) -> Option<(GoBuildInfo, GoFolders)> {
     let Content::Go(go) = observe(path, limits).ok()?.content else { return None };
     let found = folders(std::fs::File::open(path).ok()?, &go.build_info, limits).ok()?;
     Some((go.build_info, found))
+}
+
+/// Whether a wheel's packer writes the member: it lies below `.dist-info`.
+fn is_packers(member: &str) -> bool {
+    member.split_once('/').is_some_and(|(folder, _)| folder.ends_with(".dist-info"))
 }
 
 fn base_of(member: &str) -> &str {
@@ -178,7 +201,7 @@ fn recipe(out: &mut Draft, channel: &str, version: &str, binaries: &[Binary]) {
     if stamped && info.main.as_ref().is_some_and(|m| m.version.trim_end_matches("+dirty") == tag) {
         out.line(&format!("\n[release.{channel}.go.vcs]"));
         out.comment(
-            "derived from the package URL: the binary's version shows that the checkout saw this tag",
+            "derived: the binary's version, which is the one above, shows that the checkout saw this tag",
         );
         out.value("tags", vec![tag].into());
     }
@@ -317,6 +340,21 @@ impl Draft {
 
     fn comment(&mut self, text: &str) {
         self.line(&format!("# {text}"));
+    }
+
+    /// A member, with its mode where a definition would take another one for granted. A mode that no
+    /// definition may have is told, and the audit will refuse it.
+    fn member(&mut self, path: &str, origin: (&str, &str), mode: Option<u64>, usual: u64) {
+        let found = mode.map(|mode| mode & MODE_BITS).filter(|mode| *mode != usual);
+        let text = found.map(|mode| format!("{mode:04o}")).unwrap_or_default();
+        let row = match found {
+            Some(_) if domain::is_mode(&text) => table([("path", path), origin, ("mode", &text)]),
+            _ => table([("path", path), origin]),
+        };
+        if found.is_some() {
+            self.line(&format!("    # observed: the mode {text}"));
+        }
+        self.line(&format!("    {row},"));
     }
 
     fn value(&mut self, key: &str, value: Value) {

@@ -85,8 +85,8 @@ impl Flow<'_> {
             Err(reason) => return Ok(not_run(self.subject, probes, reason)),
         };
         let program = Program { root: &root, in_place: &[], env: &[], tested };
-        let purl = &self.subject.release.purl;
-        program.answers(self.ground, self.subject, probes, |_| format!("reprove audit '{purl}'"))
+        let named = &self.subject.named;
+        program.answers(self.ground, self.subject, probes, |_| format!("reprove audit {named}"))
     }
 
     /// Puts the programs into a root of empty folders, since Go links them statically; the reason where

@@ -19,14 +19,15 @@ use crate::archive::ArchiveError;
 use crate::archive::compression::{Bounded, Compression};
 use crate::archive::tar::{TarEntry, TarReader};
 use crate::compare::{Cause, Difference, Side, Stopped};
+use crate::component::{Member, Origin};
 use crate::limits::archive::ArchiveLimits;
 use fields::Fields;
 
 /// Mode of a folder and of a program, and of any other file, in an archive that nobody has tampered with.
-const PROGRAM: u64 = 0o755;
-const FILE: u64 = 0o644;
+pub(super) const PROGRAM: u64 = 0o755;
+pub(super) const FILE: u64 = 0o644;
 /// What of a mode has a meaning: rights, and the bits that give another user's.
-const MODE_BITS: u64 = 0o7777;
+pub(super) const MODE_BITS: u64 = 0o7777;
 /// Bytes moved at a time.
 const BUFFER_BYTES: usize = 128 << 10;
 
@@ -95,13 +96,18 @@ impl Parts {
         Self { files: BTreeMap::from([(name, Part { path, mode: None })]), ..Self::default() }
     }
 
-    /// Tells each mode that is not that of a program, where the recipe builds one, or of a plain file.
-    pub(super) fn check_modes(&mut self, programs: &[&str]) {
+    /// Tells each mode that is not the recipe's; where it names none, not that of a program, where the recipe
+    /// builds one, or of a plain file.
+    pub(super) fn check_modes(&mut self, members: &[Member]) {
         let found: Vec<Difference> = self
             .files
             .iter()
             .filter_map(|(name, part)| {
-                let expected = if programs.contains(&name.as_str()) { PROGRAM } else { FILE };
+                let expected = match members.iter().find(|m| m.path == *name) {
+                    Some(Member { mode: Some(mode), .. }) => u64::from(*mode),
+                    Some(Member { origin: Origin::Binary(_), .. }) => PROGRAM,
+                    _ => FILE,
+                };
                 mode(name, expected, part.mode?)
             })
             .collect();

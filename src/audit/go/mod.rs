@@ -5,6 +5,7 @@
 //! member by member. Where what was published cannot be had, the binaries are built twice all the same:
 //! that they are equal with each other is then all that is established.
 
+mod account;
 mod compared;
 mod draft;
 mod examine;
@@ -13,6 +14,7 @@ mod members;
 mod published;
 mod replay;
 mod source;
+mod wheel;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,13 +40,18 @@ use crate::report::{
     ArtifactPair, Build, BuildResult, BuiltAlone, Bytes, Environment, Evidence, FileState, Gap, Index,
     IndexKind, Package, Rebuild as ReportedBuild, Source, SourceFile, SourceSignature,
 };
+use crate::source::go::archive::ModuleZip;
 use crate::source::go::database::{self, DatabaseKey};
 use crate::source::go::{ModuleProxy, ModuleVersion};
 use crate::source::npm;
+use crate::source::pypi::Index as PypiIndex;
 pub use draft::draft;
 use members::{Parts, take_apart};
 pub use published::Announcement;
 use replay::{Replay, replay};
+
+/// Length of a source's file `VERSION`: a version has fewer than 100 bytes.
+const VERSION_BYTES_MAX: u64 = 1 << 10;
 
 /// Whom a Go audit asks, and whom it believes.
 #[derive(Clone, Copy)]
@@ -55,6 +62,8 @@ pub struct GoWorld<'a> {
     pub database: Option<&'a DatabaseKey>,
     /// The npm registry, where one is known.
     pub registry: Option<&'a str>,
+    /// The Python package index, where one is known.
+    pub index: Option<&'a PypiIndex>,
     /// The published artifact, where the caller has it already.
     pub published: Option<&'a Path>,
     /// What its publisher says of it, where the caller has that.
@@ -157,16 +166,20 @@ impl Flow<'_> {
             Depth::Comparison | Depth::Source => self.published(&mut audited)?,
             Depth::Build => None,
         };
+        if let (Some(published), Channel::Wheel(_)) = (&published, &self.own.release.channel) {
+            self.record(published, &mut audited)?;
+        }
+        let folder = self.ground.rebuilds(self.subject)?;
+        let parts = published.as_ref().map(|p| self.parts(p, &folder)).transpose()?;
+        let told = parts.as_ref().map(|p| self.told(&mut audited, p)).unwrap_or_default();
+        self.accounts(&mut audited, &told, &objects)?;
         if depth == Depth::Source {
             audited.evidence.rebuild.result =
                 BuildResult::NotAttempted { reason: "it was asked not to build".to_owned() };
             return Ok(audited);
         }
-        let folder = self.ground.rebuilds(self.subject)?;
-        let parts = published.as_ref().map(|p| self.parts(p, &folder)).transpose()?;
-        let told = parts.as_ref().and_then(|p| self.observed(p));
         let read_from = published.as_ref().map_or_else(|| go.artifact.clone(), |p| p.0.name.to_string());
-        let replay = replay(&recipe, told.as_ref(), &read_from);
+        let replay = replay(&recipe, told.first().map(|(_, info)| info), &read_from);
         if depth == Depth::Comparison {
             audited.evidence.not_looked.extend(replay.gaps.iter().cloned());
         }
@@ -313,34 +326,56 @@ impl Flow<'_> {
             std::fs::remove_dir_all(&to).map_err(|source| AuditError::Work { path: to.clone(), source })?;
         }
         make_folder(&to)?;
-        let programs: Vec<&str> = go
-            .members
-            .iter()
-            .filter(|m| matches!(m.origin, Origin::Binary(_)))
-            .map(|m| m.path.as_str())
-            .collect();
         let limits = ArchiveLimits {
             expanded_bytes_max: self.world.limits.published_bytes_max,
             members_max: self.world.limits.published_members_max,
             ..ArchiveLimits::DEFAULT
         };
         let mut parts = take_apart(path, &to, &limits)?;
-        parts.check_modes(&programs);
+        parts.check_modes(&go.members);
         Ok(parts)
     }
 
-    /// What the first published binary that says anything says of itself.
-    fn observed(&self, parts: &Parts) -> Option<GoBuildInfo> {
+    /// What each published binary says of itself, with the member that it is; one that does not is told.
+    fn told(&self, audited: &mut Audited, parts: &Parts) -> Vec<(String, GoBuildInfo)> {
         let go = self.own.go;
         let binaries =
             go.members.iter().filter(|m| matches!(m.origin, Origin::Binary(_))).map(|m| m.path.as_str());
         let alone = go.members.is_empty().then_some(go.artifact.as_str());
-        binaries.chain(alone).find_map(|name| {
-            match observe(&parts.files.get(name)?.path, &ObserveLimits::DEFAULT).ok()?.content {
-                Content::Go(found) => Some(found.build_info),
-                _ => None,
+        let mut told = Vec::new();
+        for member in binaries.chain(alone) {
+            let Some(part) = parts.files.get(member) else { continue };
+            match observe(&part.path, &ObserveLimits::DEFAULT).map(|seen| seen.content) {
+                Ok(Content::Go(found)) => told.push((member.to_owned(), found.build_info)),
+                other => audited.evidence.checks.push(account::unread(member, other.err())),
             }
-        })
+        }
+        told
+    }
+
+    /// Holds what the published binaries say of themselves against the source and the lock.
+    fn accounts(
+        &self,
+        audited: &mut Audited,
+        told: &[(String, GoBuildInfo)],
+        objects: &Objects,
+    ) -> Result<(), AuditError> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        let source = &self.own.lock.source;
+        let mut version = None;
+        if let Some(object) = source.zip.as_ref().and_then(|blob| objects.get(&blob.digest)) {
+            let zip = ModuleZip::open(&source.module(), &object.path, self.world.limits)?;
+            version = zip.file("VERSION", VERSION_BYTES_MAX).ok().flatten();
+        }
+        let version = version.as_deref().map(String::from_utf8_lossy);
+        for (member, info) in told {
+            let account = account::Account { member, info };
+            let checks = account::check(&account, &self.own, version.as_deref(), self.ground.as_of);
+            audited.evidence.checks.extend(checks);
+        }
+        Ok(())
     }
 
     /// Builds, compares, and builds again where that is wanted.

@@ -40,8 +40,10 @@ impl Flow<'_> {
             self.announced(&artifact, path, pinned, audited)?;
             return Ok(Some(Published(artifact)));
         }
-        if !matches!(self.own.release.channel, Channel::Npm(_)) {
-            return Ok(None);
+        match &self.own.release.channel {
+            Channel::Npm(_) => {}
+            Channel::Wheel(wheel) => return self.of_index(wheel, locked, audited),
+            Channel::Upstream(_) | Channel::Debian(_) | Channel::Pypi(_) => return Ok(None),
         }
         let registry = self.world.registry.ok_or(npm::NpmError::NoRegistry)?;
         let told = npm::describe(self.ground.fetcher, registry, &self.own.release.purl, self.world.limits)?;

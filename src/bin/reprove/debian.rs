@@ -101,14 +101,21 @@ fn apt_files(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     Ok(files)
 }
 
-/// The keyring that vouches for indexes: `policies/trust/debian-archive-keyring.pgp`.
-pub(crate) fn archive_keyring(args: &Args) -> Result<Keyring, Failure> {
+/// The keyring that vouches for indexes: `policies/trust/debian-archive-keyring.pgp`; nobody's where no
+/// archive is `asked`.
+pub(crate) fn archive_keyring(args: &Args, asked: bool) -> Result<Keyring, Failure> {
+    if !asked {
+        return Ok(Keyring::nobody());
+    }
     keyring(&[args.root.join("policies/trust/debian-archive-keyring.pgp")])
 }
 
 /// The keyring for the signatures of `.dsc` files: `policies/trust/debian-developers.pgp`, and those
-/// given.
-pub(crate) fn developer_keyring(args: &Args, more: &[PathBuf]) -> Result<Keyring, Failure> {
+/// given; nobody's where no archive is `asked`.
+pub(crate) fn developer_keyring(args: &Args, more: &[PathBuf], asked: bool) -> Result<Keyring, Failure> {
+    if !asked {
+        return Ok(Keyring::nobody());
+    }
     let mut paths = vec![args.root.join("policies/trust/debian-developers.pgp")];
     paths.extend_from_slice(more);
     keyring(&paths)

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use reprove::audit::{Announcement, GoWorld};
+use reprove::audit::{Announcement, AuditError, GoWorld};
 use reprove::component::{Channel, ChannelName, GoRelease, Release};
 use reprove::environment::go::Published;
 use reprove::event::{Observer, Stage};
@@ -14,6 +14,7 @@ use reprove::source::debian::Access;
 use reprove::source::go::ModuleProxy;
 use reprove::source::go::database::DatabaseKey;
 use reprove::source::npm;
+use reprove::source::pypi::{self, Index};
 use reprove::store::Store;
 use serde::Deserialize;
 
@@ -109,7 +110,9 @@ impl GoArgs {
         if self.published.is_some() && names.len() != 1 {
             return Err(usage(GoArgsError::Published { count: names.len() }));
         }
-        let go = |name: &ChannelName| matches!(name, ChannelName::Npm | ChannelName::Upstream);
+        let go = |name: &ChannelName| {
+            matches!(name, ChannelName::Npm | ChannelName::Upstream | ChannelName::Wheel)
+        };
         if let (Some(_), Some(channel)) = (&self.published, names.iter().find(|name| !go(name))) {
             return Err(usage(GoArgsError::PublishedChannel { channel: *channel }));
         }
@@ -155,9 +158,14 @@ impl GoArgs {
 }
 
 impl GoHost {
-    pub(crate) fn world<'a>(&'a self, announced: Option<Announcement<'a>>) -> GoWorld<'a> {
+    pub(crate) fn world<'a>(
+        &'a self,
+        announced: Option<Announcement<'a>>,
+        index: Option<&'a Index>,
+    ) -> GoWorld<'a> {
         GoWorld {
             announced,
+            index,
             proxies: &self.proxies,
             database: self.database.as_ref(),
             registry: self.registry.as_deref(),
@@ -193,6 +201,7 @@ impl GoHost {
     pub(crate) fn published(
         &self,
         access: &Access<'_>,
+        index: Option<&Index>,
         release: &Release,
         go: &GoRelease,
     ) -> Result<Option<Published>, Failure> {
@@ -201,8 +210,19 @@ impl GoHost {
             let object = access.store.put_new(file, LIMITS.published_bytes_max)?;
             return Ok(Some(Published { name: go.artifact.clone(), object, announced: None }));
         }
-        if !matches!(release.channel, Channel::Npm(_)) {
-            return Ok(None);
+        match &release.channel {
+            Channel::Npm(_) => {}
+            Channel::Wheel(wheel) => {
+                let purl = release.purl.to_string();
+                let no_index = || failures::audit(AuditError::NoIndex { purl });
+                let asked = crate::pypi::access(index.ok_or_else(no_index)?, access);
+                let listing = pypi::listing(&asked, &wheel.project).map_err(failures::pypi)?;
+                let file = listing.file(&go.artifact).map_err(failures::pypi)?;
+                let (locked, object) =
+                    pypi::fetch(&asked, file, &wheel.project, Stage::Comparison).map_err(failures::pypi)?;
+                return Ok(Some(Published { name: locked.file, object, announced: Some(locked.digest) }));
+            }
+            Channel::Upstream(_) | Channel::Debian(_) | Channel::Pypi(_) => return Ok(None),
         }
         let registry = self.registry.as_deref().ok_or_else(|| failures::npm(npm::NpmError::NoRegistry))?;
         let told = npm::describe(access.fetcher, registry, &release.purl, &LIMITS).map_err(failures::npm)?;

@@ -15,11 +15,10 @@ use reprove::environment::runtime::RuntimeLock;
 use reprove::evaluate::repository::Repositories;
 use reprove::fetch::redact;
 use reprove::limits::git::GitLimits;
-use reprove::limits::pypi::PypiLimits;
 use reprove::observation::Observation;
 use reprove::source::debian::Access;
 use reprove::source::git::{Clone, GitSourceError, Place, Remotes};
-use reprove::source::pypi::{self, Index};
+use reprove::source::pypi::Index;
 use reprove::verify::openpgp::Keyring;
 use serde::de::Error as _;
 use serde_json::Value;
@@ -80,9 +79,12 @@ impl Resolver<'_> {
                     .map(|lock| ReleaseLock::Debian(Box::new(lock)))
                     .map_err(failures::environment)
             }
-            Channel::Npm(go) | Channel::Upstream(go) => {
+            Channel::Npm(_) | Channel::Upstream(_) | Channel::Wheel(_) => {
+                let Some(go) = release.go() else {
+                    return Err(failures::other_channel(&release.purl.to_string()));
+                };
                 let proxy = self.go.proxy(&self.access);
-                let published = self.go.published(&self.access, release, go)?;
+                let published = self.go.published(&self.access, self.index, release, go)?;
                 let repository = self.repository(release, go).map_err(failures::go)?;
                 let request = go_environment::GoResolve {
                     component: &component.name,
@@ -101,13 +103,7 @@ impl Resolver<'_> {
             Channel::Pypi(pypi) => {
                 let purl = release.purl.to_string();
                 let no_index = || failures::audit(AuditError::NoIndex { purl: purl.clone() });
-                let index = pypi::Access {
-                    index: self.index.ok_or_else(no_index)?,
-                    fetcher: self.access.fetcher,
-                    store: self.access.store,
-                    observer: self.access.observer,
-                    limits: PypiLimits::DEFAULT,
-                };
+                let index = crate::pypi::access(self.index.ok_or_else(no_index)?, &self.access);
                 let request = python::ResolveRequest {
                     component: &component.name,
                     purl: &purl,
@@ -177,9 +173,11 @@ impl ReleaseLock {
             Channel::Debian(_) => lock::read(&path, &component.name)
                 .map(|lock| Self::Debian(Box::new(lock)))
                 .map_err(|e| Failure::new(e, Exit::Usage))?,
-            Channel::Npm(_) | Channel::Upstream(_) => GoLock::of_release(component, release)
-                .map(|lock| Self::Go(Box::new(lock)))
-                .map_err(|e| Failure::new(e, Exit::Usage))?,
+            Channel::Npm(_) | Channel::Upstream(_) | Channel::Wheel(_) => {
+                GoLock::of_release(component, release)
+                    .map(|lock| Self::Go(Box::new(lock)))
+                    .map_err(|e| Failure::new(e, Exit::Usage))?
+            }
             Channel::Pypi(_) => PythonLock::read(&path, &component.name)
                 .map(|lock| Self::Pypi(Box::new(lock)))
                 .map_err(|e| Failure::new(e, Exit::Usage))?,

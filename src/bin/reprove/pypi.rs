@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use reprove::component::{ChannelName, Release};
-use reprove::source::pypi::Index;
+use reprove::component::{ChannelName, FileKind, PackageUrl, ProjectName, Release};
+use reprove::limits::pypi::PypiLimits;
+use reprove::source::debian::Access;
+use reprove::source::pypi::{self, Index, ListedFile, PypiError};
 
 use crate::exit::Exit;
 use crate::render::Failure;
@@ -28,9 +30,14 @@ impl IndexArgs {
         &self,
         mut releases: impl Iterator<Item = &'a Release>,
     ) -> Result<Option<Index>, Failure> {
-        if !releases.any(|release| release.channel.name() == ChannelName::Pypi) {
+        if !releases.any(|r| matches!(r.channel.name(), ChannelName::Pypi | ChannelName::Wheel)) {
             return Ok(None);
         }
+        self.known()
+    }
+
+    /// The index, where one is known.
+    pub(crate) fn known(&self) -> Result<Option<Index>, Failure> {
         let configured = || {
             let config = self.ask(&["config", "list"])?;
             from_config(&config).or_else(|| from_help(&self.ask(&["help", "download"])?))
@@ -50,6 +57,51 @@ impl IndexArgs {
             .ok()
             .filter(|output| output.status.success())?;
         String::from_utf8(output.stdout).ok()
+    }
+}
+
+/// The index, asked within the default bounds.
+pub(crate) fn access<'a>(index: &'a Index, ground: &Access<'a>) -> pypi::Access<'a> {
+    pypi::Access {
+        index,
+        fetcher: ground.fetcher,
+        store: ground.store,
+        observer: ground.observer,
+        limits: PypiLimits::DEFAULT,
+    }
+}
+
+/// The wheel that a package URL names, or the one for Linux on x86-64 where it names none.
+pub(crate) fn wheel_of(
+    access: &pypi::Access<'_>,
+    purl: &PackageUrl,
+) -> Result<(ListedFile, ProjectName), PypiError> {
+    let (name, version) = (purl.name(), purl.version().unwrap_or_default());
+    let not_listed =
+        |what: String, found: Vec<String>| PypiError::NotListed { project: name.to_owned(), what, found };
+    let project =
+        ProjectName::new(name).ok_or_else(|| not_listed("project of that name".to_owned(), Vec::new()))?;
+    let listing = pypi::listing(access, &project)?;
+    if let Some(file) = purl.qualifier("file_name") {
+        return Ok((listing.file(file)?.clone(), project));
+    }
+    let of_version: Vec<&ListedFile> = listing
+        .files
+        .iter()
+        .filter(|f| f.kind != FileKind::Sdist && Some(&f.version) == version.parse().ok().as_ref())
+        .collect();
+    let native = |f: &&&ListedFile| match &f.kind {
+        FileKind::Wheel { tags: [_, _, platform], .. } => {
+            platform.split('.').any(|tag| tag.contains("linux") && tag.ends_with("_x86_64"))
+        }
+        FileKind::Sdist => false,
+    };
+    match of_version.iter().filter(native).collect::<Vec<_>>().as_slice() {
+        [one] => Ok(((**one).clone(), project)),
+        _ => {
+            let names = of_version.iter().map(|f| format!("`?file_name={}`", f.name)).collect();
+            Err(not_listed(format!("single wheel of version {version} for Linux on x86-64"), names))
+        }
     }
 }
 

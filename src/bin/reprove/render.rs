@@ -186,6 +186,15 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if hostile(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// The text as one word of a shell's command, quoted where it has to be.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_~".contains(c);
+    match !text.is_empty() && !text.starts_with('~') && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// A number of bytes for people, in binary units.
 pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];

@@ -12,9 +12,10 @@ use super::domain::{
     is_below, is_file_name, is_flag, is_folder, is_ldflags, is_package, is_revision, is_tag, is_target,
     is_target_value, is_time, is_toolchain, is_word,
 };
+use super::members::{MemberFile, taken};
 use super::places::Places;
 use super::source::{SourceFile, source as source_of};
-use super::{Checkout, GoBinary, GoRecipe, GoRelease, Member, Origin, Tag, Value};
+use super::{Checkout, GoBinary, GoRecipe, GoRelease, Tag, Value};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -39,15 +40,7 @@ pub(in crate::component) struct UpstreamFile {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct MemberFile {
-    path: Spanned<String>,
-    binary: Option<Spanned<String>>,
-    file: Option<Spanned<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct GoFile {
+pub(super) struct GoFile {
     toolchain: Option<Spanned<String>>,
     path: Option<Spanned<String>>,
     gopath: Option<Spanned<String>>,
@@ -140,7 +133,7 @@ fn identity(
     Ok((purl, version))
 }
 
-fn release(
+pub(super) fn release(
     located: &Located,
     source: &Spanned<SourceFile>,
     members: Option<&Spanned<Vec<MemberFile>>>,
@@ -150,31 +143,7 @@ fn release(
 ) -> Result<GoRelease, ComponentError> {
     let (module, version, git) = source_of(located, source)?;
     let recipe = recipe(located, go)?;
-    let mut taken: Vec<Member> = Vec::new();
-    for raw in members.map(Spanned::get_ref).into_iter().flatten() {
-        let path = located.require(&raw.path, is_below, "a member's name", "a path of plain names")?;
-        let once = "write each member once, with `binary` or with `file`";
-        if taken.iter().any(|m| m.path == path) {
-            return Err(located.error(raw.path.span(), format!("`{path}` is given twice"), once));
-        }
-        let origin = match (&raw.binary, &raw.file) {
-            (Some(name), None) => {
-                let known = |n: &str| recipe.binaries.iter().any(|b| b.name == n);
-                Origin::Binary(located.require(name, known, "a binary of the recipe", "one of `binaries`")?)
-            }
-            (None, Some(file)) => Origin::File(located.require(
-                file,
-                is_below,
-                "a file of the source",
-                "a path of plain names",
-            )?),
-            _ => {
-                let detail = format!("`{path}` has not exactly one of `binary` and `file`");
-                return Err(located.error(raw.path.span(), detail, once));
-            }
-        };
-        taken.push(Member { path, origin });
-    }
+    let taken = members.map(|m| taken(located, m.get_ref(), &recipe)).transpose()?.unwrap_or_default();
     if taken.is_empty() && recipe.binaries.len() != 1 {
         let detail = "no member is given, and there is not exactly one binary".to_owned();
         return Err(located.error(go.span(), detail, "name the archive's members with `members`"));

@@ -61,6 +61,16 @@ pub fn is_below(text: &str) -> bool {
         })
 }
 
+/// A mode as four octal digits: rights alone, never another user's or group's identity.
+pub fn is_mode(text: &str) -> bool {
+    text.len() == 4 && text.starts_with('0') && text.chars().all(|c| ('0'..='7').contains(&c))
+}
+
+/// One line for people.
+pub fn is_reason(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(char::is_control)
+}
+
 /// A plain file name.
 pub fn is_file_name(text: &str) -> bool {
     text.len() <= 200 && !text.contains('/') && is_below(text)

@@ -82,6 +82,7 @@ impl World {
         Looker {
             component: "tiny",
             version: "3-1",
+            named: "'pkg:deb/debian/tiny@3-1?arch=amd64'",
             source: Ok(&self.source),
             tied: true,
             outcome: Some(Outcome::Identical),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::page::Html;
 use crate::compare::{Cause, Difference};
 use crate::limits::report::ReportLimits;
-use crate::report::classify::{Class, artifact_outcome};
+use crate::report::classify::{Class, artifact_outcome, artifact_word};
 use crate::report::file::Component;
 use crate::report::model::{ArtifactPair, BuiltAlone, Container, Outcome};
 use crate::report::shown::{bytes, count};
@@ -39,20 +39,11 @@ pub(super) fn section(page: &mut Html, component: &Component, limits: &ReportLim
     page.raw("</section>\n");
 }
 
-fn word(pair: &ArtifactPair, was_compared: bool) -> (&'static str, Verdict) {
-    let outcome = artifact_outcome(pair);
-    match outcome {
-        Outcome::NotBuilt => (if was_compared { "not built" } else { "not compared" }, Verdict::Inconclusive),
-        _ if !was_compared => ("not compared", Verdict::Inconclusive),
-        outcome => (outcome.word(), outcome.verdict()),
-    }
-}
-
 fn matrix(page: &mut Html, pairs: &[ArtifactPair], was_compared: bool) {
     page.raw("<div class=\"card\"><table>\n<caption>Every published artifact of this release</caption>\n")
         .raw("<thead><tr><th scope=\"col\">Artifact</th><th scope=\"col\">Published</th><th scope=\"col\">Rebuilt</th><th scope=\"col\">Comparison</th></tr></thead>\n<tbody>\n");
     for pair in pairs {
-        let (word, verdict) = word(pair, was_compared);
+        let (word, verdict) = artifact_word(pair, was_compared);
         let rebuilt = pair.rebuilt.as_ref().map_or_else(|| "none".to_owned(), |b| bytes(b.len_bytes));
         page.within("<tr><th scope=\"row\"><code>", &pair.label(), "</code></th>")
             .within("<td data-label=\"published\">", &bytes(pair.published.len_bytes), "</td>")
@@ -64,7 +55,7 @@ fn matrix(page: &mut Html, pairs: &[ArtifactPair], was_compared: bool) {
 }
 
 fn artifact(page: &mut Html, pair: &ArtifactPair, was_compared: bool, limits: &ReportLimits) {
-    let (word, verdict) = word(pair, was_compared);
+    let (word, verdict) = artifact_word(pair, was_compared);
     page.within(
         "<article class=\"card\">\n<div class=\"cardhead\"><h3><code>",
         &pair.label(),
@@ -84,7 +75,7 @@ fn artifact(page: &mut Html, pair: &ArtifactPair, was_compared: bool, limits: &R
             &bytes(built.len_bytes),
             "</span>",
         ),
-        None => page.raw("<span class=\"soft\">none</span>"),
+        None => page.within("<span class=\"soft\">", pair.unsourced.as_deref().unwrap_or("none"), "</span>"),
     };
     page.raw("</dd>\n");
     if let Some(again) = &pair.rebuilt_again {

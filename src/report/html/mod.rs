@@ -130,8 +130,12 @@ pub fn render(component: &Component, tool: &Tool, limits: &ReportLimits) -> Stri
     page.into_page(&format!("{} {}: {}", release.component, release.version, component.outcome()), tool)
 }
 
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 12] = [
     ("identical", "every published byte equals the rebuilt one; the only word that can pass"),
+    (
+        "partly identical",
+        "every member of this source is identical; others do not come from it, and were compared with nothing",
+    ),
     ("recorded inputs only", "only the record of what the build used differs; not identical"),
     (
         "identifiers only",

@@ -62,6 +62,10 @@ pub enum Outcome {
     /// Only the record of what the build used differs. Not identical.
     #[serde(rename = "recorded inputs only")]
     RecordedInputsOnly,
+    /// Every member that is to come from the source is identical; others are not to come from it, and
+    /// nothing stands beside them. Not identical.
+    #[serde(rename = "partly identical")]
+    PartlyIdentical,
     /// Every published byte equals the rebuilt one.
     #[serde(rename = "identical")]
     Identical,
@@ -69,7 +73,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, worst first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Different,
         Self::SourceUnavailable,
         Self::EnvironmentUnavailable,
@@ -80,6 +84,7 @@ impl Outcome {
         Self::Equivalent,
         Self::IdentifiersOnly,
         Self::RecordedInputsOnly,
+        Self::PartlyIdentical,
         Self::Identical,
     ];
 
@@ -96,6 +101,7 @@ impl Outcome {
             Self::Equivalent => "equivalent",
             Self::IdentifiersOnly => "identifiers only",
             Self::RecordedInputsOnly => "recorded inputs only",
+            Self::PartlyIdentical => "partly identical",
             Self::Identical => "identical",
         }
     }
@@ -113,7 +119,8 @@ impl Outcome {
             | Self::Unstable
             | Self::Equivalent
             | Self::IdentifiersOnly
-            | Self::RecordedInputsOnly => Verdict::Inconclusive,
+            | Self::RecordedInputsOnly
+            | Self::PartlyIdentical => Verdict::Inconclusive,
         }
     }
 
@@ -293,6 +300,11 @@ fn check(file: &ClosedStatement) -> Result<(), RebuildStatementError> {
     let all = predicate.artifacts.iter().all(|a| a.outcome == Outcome::Identical);
     if predicate.outcome == Outcome::Identical && !all {
         return contradiction("it is called identical, and an artifact is not");
+    }
+    let partly = |a: &ComparedArtifact| matches!(a.outcome, Outcome::Identical | Outcome::NotBuilt);
+    let any = predicate.artifacts.iter().any(|a| a.outcome == Outcome::Identical);
+    if predicate.outcome == Outcome::PartlyIdentical && !(any && predicate.artifacts.iter().all(partly)) {
+        return contradiction("it is called partly identical, and none is identical or one differs");
     }
     if predicate.verdict > predicate.outcome.verdict() {
         return contradiction(&format!("`{}` is called a {}", predicate.outcome, predicate.verdict));

@@ -52,18 +52,22 @@ pub(super) struct Keyring {
 }
 
 impl Keyring {
-    pub(super) fn read(files: &[&[u8]], limits: &SignatureLimits) -> Result<Self, OpenPgpError> {
-        let limit = |limit, max| OpenPgpError::Limit { what: "keyring", limit, max };
-        if files.iter().map(|f| f.len()).sum::<usize>() > limits.keyring_bytes_max {
-            return Err(limit("keyring_bytes_max", limits.keyring_bytes_max));
-        }
-        let mut keyring = Self {
+    pub(super) fn nobody() -> Self {
+        Self {
             certs: Vec::new(),
             by_fingerprint: HashMap::new(),
             by_key_id: HashMap::new(),
             distinct: 0,
             unreadable: 0,
-        };
+        }
+    }
+
+    pub(super) fn read(files: &[&[u8]], limits: &SignatureLimits) -> Result<Self, OpenPgpError> {
+        let limit = |limit, max| OpenPgpError::Limit { what: "keyring", limit, max };
+        if files.iter().map(|f| f.len()).sum::<usize>() > limits.keyring_bytes_max {
+            return Err(limit("keyring_bytes_max", limits.keyring_bytes_max));
+        }
+        let mut keyring = Self::nobody();
         let mut primaries = BTreeSet::new();
         let mut first_error = None;
         for bytes in files {

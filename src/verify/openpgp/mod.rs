@@ -43,6 +43,11 @@ use engine as backend;
 pub struct Keyring(backend::Keyring);
 
 impl Keyring {
+    /// Holds nobody: no signature verifies with it.
+    pub fn nobody() -> Self {
+        Self(backend::Keyring::nobody())
+    }
+
     /// Reads certificates, binary or in ASCII armour, as in `/usr/share/keyrings/*.gpg`.
     ///
     /// Certificates that cannot be read are counted ([`Self::unreadable`]) and vouch for nothing; a file
@@ -61,7 +66,7 @@ impl Keyring {
         self.0.len()
     }
 
-    /// Whether it is empty; a keyring that was read never is.
+    /// Whether it is empty, as [`Self::nobody`] is; a keyring that was read never is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -15,7 +15,8 @@ fn taken(bytes: &[u8]) -> (Parts, tempfile::TempDir) {
     let to = folder.path().join("to");
     std::fs::create_dir(&to).unwrap();
     let mut parts = take_apart(&archive, &to, &limits()).unwrap();
-    parts.check_modes(&["d/tool"]);
+    let tool = Origin::Binary("tool".to_owned());
+    parts.check_modes(&[Member { path: "d/tool".to_owned(), origin: tool, mode: None }]);
     (parts, folder)
 }
 

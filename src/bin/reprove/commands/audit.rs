@@ -159,6 +159,8 @@ pub(crate) struct Given<'a> {
     pub(crate) announced: Option<Announcement<'a>>,
     pub(crate) clones: Clones<'a>,
     pub(crate) as_of: Timestamp,
+    /// Whether a release among them asks Debian's archives.
+    pub(crate) debian: bool,
 }
 
 /// What every audit of a run shares.
@@ -183,6 +185,7 @@ pub(crate) fn subject<'l>(
     path: &Path,
 ) -> Result<Subject<'l>, Failure> {
     let locked = lock.locked(release).ok_or_else(|| failures::other_channel(&release.purl.to_string()))?;
+    let named = render::shell_word(&component.naming(release));
     Ok(Subject {
         release: report::Release {
             component: component.name.clone(),
@@ -194,14 +197,8 @@ pub(crate) fn subject<'l>(
         lock: locked,
         lock_digest: lock.digest(),
         source: release.tagged(),
-        again: vec![
-            format!("sha256sum {}", shown(args, path)),
-            match release.debian() {
-                Some(_) => format!("reprove audit {}@{}", component.name, release.version),
-                // Of one version there may be a release for each platform.
-                None => format!("reprove audit '{}'", release.purl),
-            },
-        ],
+        named: named.clone(),
+        again: vec![format!("sha256sum {}", shown(args, path)), format!("reprove audit {named}")],
     })
 }
 
@@ -241,7 +238,8 @@ impl Audit {
         let as_of = self.build.as_of.unwrap_or_else(host::now);
         let context = beside.context(as_of);
         let keys = beside.keys(context.as_ref());
-        let given = Given { announced: beside.announced(&keys), clones: beside.clones(&keys), as_of };
+        let debian = chosen.iter().any(|(_, release)| release.asks_debian());
+        let given = Given { announced: beside.announced(&keys), clones: beside.clones(&keys), as_of, debian };
         let setting = Setting::new(args, &self.build, repeat, access, go, index, given)?;
         let mut desk = Desk::open(args, &self.repositories, setting.as_of)?;
         let releases = chosen.iter().map(|(_, release)| release);
@@ -410,8 +408,8 @@ impl<'a> Setting<'a> {
             given,
             go,
             index,
-            archive_keyring: debian::archive_keyring(args)?,
-            developer_keyring: debian::developer_keyring(args, &build.keyring)?,
+            archive_keyring: debian::archive_keyring(args, given.debian)?,
+            developer_keyring: debian::developer_keyring(args, &build.keyring, given.debian)?,
             as_of: given.as_of,
             work: args.work_dir()?,
             options: build.options(repeat),
@@ -433,7 +431,7 @@ impl<'a> Setting<'a> {
                 archive_keyring: &self.archive_keyring,
                 developer_keyring: &self.developer_keyring,
             },
-            go: self.go.world(self.given.announced),
+            go: self.go.world(self.given.announced, self.index.as_ref()),
             index: self.index.as_ref(),
             clones: self.given.clones,
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use reprove::component::{ChannelName, Component, ComponentError};
+use reprove::component::{ChannelName, Component, ComponentError, Release};
 use reprove::environment::debian::{ResolveRequest, resolve_runtime};
 use reprove::environment::lock::LockedIndex;
 use reprove::environment::runtime::RuntimeLock;
@@ -86,12 +86,12 @@ impl Lock {
         let chosen = self.chosen(args).map_err(failures::component)?;
         let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());
         let mirrors = self.mirrors.mirrors()?;
-        let keyring = debian::archive_keyring(args)?;
         let scratch = args.work_dir()?;
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let releases = chosen.iter().filter_map(|(component, purl)| component.release(Some(purl)).ok());
         self.repositories.check(releases.clone(), std::iter::empty())?;
         let repositories = self.repositories.repositories();
+        let keyring = debian::archive_keyring(args, releases.clone().any(Release::asks_debian))?;
         let index = self.index.index(releases.clone())?;
         let go = self.go.host(args, releases)?;
         let mut written = Vec::new();

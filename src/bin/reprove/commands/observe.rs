@@ -84,6 +84,18 @@ fn text(observed: &Observed) -> String {
             ] {
                 names.iter().for_each(|name| row(what, name));
             }
+            for program in &wheel.programs {
+                let info = &program.go.build_info;
+                row("go program", &program.member);
+                row("  go version", &info.go_version);
+                row("  package", &info.package);
+                if let Some(main) = &info.main {
+                    row("  main module", &module(main));
+                }
+            }
+            for unread in &wheel.unread {
+                row("not looked into", &format!("{}: {}", unread.member, unread.why));
+            }
         }
         Content::Nothing => {
             row("nothing observed", "neither a Go executable with build information nor a wheel")

@@ -238,12 +238,12 @@ impl Probe {
     }
 
     fn row(&self, item: Item, probed: reprove::probe::Probed) -> Row {
-        let mut again = format!("reprove probe {}", self.component);
+        let mut again = format!("reprove probe {}", render::shell_word(&self.component));
         for path in &self.artifacts {
-            let _ = write!(again, " --artifact {}", path.display());
+            let _ = write!(again, " --artifact {}", render::shell_word(&path.display().to_string()));
         }
         if let Some(path) = &self.specs {
-            let _ = write!(again, " --specs {}", path.display());
+            let _ = write!(again, " --specs {}", render::shell_word(&path.display().to_string()));
         }
         let _ = write!(again, " --probe {}", item.id);
         Row {

@@ -78,7 +78,8 @@ impl Rebuild {
         let beside = Beside::only(self.repositories.repositories());
         let keys = beside.keys(None);
         let as_of = self.build.as_of.unwrap_or_else(host::now);
-        let given = Given { announced: None, clones: beside.clones(&keys), as_of };
+        let debian = release.asks_debian();
+        let given = Given { announced: None, clones: beside.clones(&keys), as_of, debian };
         let setting = Setting::new(args, &self.build, repeat, access, go, index, given)?;
         let subject = subject(args, &component, &release, &locked, &path)?;
         let audited = setting.auditor().rebuild(&subject).map_err(failures::audit)?;

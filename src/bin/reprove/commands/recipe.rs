@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use reprove::audit::draft;
+use reprove::audit::{AuditError, draft};
 use reprove::component::PackageUrl;
 use reprove::event::Stage;
 use reprove::fetch::{Length, Request};
 use reprove::limits::go::GoLimits;
 use reprove::limits::observe::ObserveLimits;
+use reprove::limits::pypi::PypiLimits;
 use reprove::observe::{Content, observe};
-use reprove::source::npm;
+use reprove::source::{npm, pypi};
 
 use crate::args::Args;
 use crate::exit::Exit;
 use crate::failures;
 use crate::go::GoArgs;
+use crate::pypi::{IndexArgs, wheel_of};
 use crate::render::{self, Failure};
 
 /// Draft a build definition from what a published artifact says of itself.
@@ -33,8 +35,9 @@ enum Verb {
 
 #[derive(Debug, clap::Args)]
 struct Draft {
-    /// What was published: a file, or the package URL of a release. `pkg:npm/…` is downloaded; for others
-    /// name the file with `--published`.
+    /// What was published: a file, or the package URL of a release. `pkg:npm/…` and `pkg:pypi/…` are
+    /// downloaded; for others name the file with `--published`. Of a project on a Python package index the
+    /// wheel for Linux on x86-64 is meant where `?file_name=…` names no other.
     #[arg(value_name = "FILE|PURL")]
     what: String,
 
@@ -44,6 +47,9 @@ struct Draft {
 
     #[command(flatten)]
     go: GoArgs,
+
+    #[command(flatten)]
+    index: IndexArgs,
 }
 
 /// What is wrong with the arguments.
@@ -52,7 +58,9 @@ enum RecipeError {
     #[error("`{text}` is not a package URL: {detail}")]
     #[diagnostic(
         code(cli::purl),
-        help("write it as `pkg:npm/%40scope/name@1.2.3` or `pkg:github/owner/name@v1.2.3`")
+        help(
+            "write it as `pkg:npm/%40scope/name@1.2.3`, `pkg:pypi/name@1.2.3` or `pkg:github/owner/name@v1.2.3`"
+        )
     )]
     Purl { text: String, detail: String },
     #[error("`{}` does not say which release it belongs to", path.display())]
@@ -114,6 +122,21 @@ impl Draft {
                 let object = fetcher.fetch(&store, &request, Stage::Source, &progress)?;
                 (object.path, format!("{}-{}.tgz", purl.name(), purl.version().unwrap_or_default()))
             }
+            (None, "pypi") => {
+                let no_index = || failures::audit(AuditError::NoIndex { purl: text.clone() });
+                let index = self.index.known()?.ok_or_else(no_index)?;
+                let asked = pypi::Access {
+                    index: &index,
+                    fetcher: &fetcher,
+                    store: &store,
+                    observer: &progress,
+                    limits: PypiLimits::DEFAULT,
+                };
+                let (file, project) = wheel_of(&asked, &purl).map_err(failures::pypi)?;
+                let (locked, object) =
+                    pypi::fetch(&asked, &file, &project, Stage::Source).map_err(failures::pypi)?;
+                (object.path, locked.file)
+            }
             (None, _) => return Err(Failure::new(RecipeError::NoArtifact { purl: text }, Exit::Usage)),
         };
         let work = args.work_dir()?;
@@ -143,11 +166,19 @@ impl Draft {
                 let arch = go.build_info.setting("GOARCH")?;
                 version.starts_with('v').then(|| format!("pkg:github/{owner}/{name}@{version}?arch={arch}"))
             }),
-            _ => None,
+            Content::Wheel(_) => of_wheel(&file_name(path)),
+            Content::Nothing => None,
         };
         let path = path.to_path_buf();
         told.ok_or_else(|| Failure::new(RecipeError::WhichRelease { path }, Exit::Usage))
     }
+}
+
+/// The package URL that a wheel's name tells.
+fn of_wheel(file: &str) -> Option<String> {
+    let project = pypi::ProjectName::new(file.split('-').next()?)?;
+    let (_, version) = pypi::distribution(&project, file)?;
+    Some(format!("pkg:pypi/{project}@{version}?file_name={file}"))
 }
 
 fn file_name(path: &Path) -> String {
