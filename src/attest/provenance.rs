@@ -70,6 +70,19 @@ pub struct InternalParameters {
     pub environment: BTreeMap<String, String>,
     /// Commands in order.
     pub commands: Vec<Vec<String>>,
+    /// What was done before to a copy of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preparation: Option<Preparation>,
+}
+
+/// What was done to a copy of the source before it was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preparation {
+    /// The whole environment.
+    pub environment: BTreeMap<String, String>,
+    /// Commands in order.
+    pub commands: Vec<Vec<String>>,
 }
 
 /// Who built it. SLSA's `metadata` is left out: it holds times and an invocation's id, which would make

@@ -17,7 +17,7 @@ use crate::source::debian::{self as source, Access, AuthenticatedSource, Offered
 use crate::verify::openpgp::Keyring;
 
 /// The user who builds inside: the first number that Debian gives to a person.
-const BUILD_USER: BuildUser = BuildUser { uid: 1000, gid: 1000 };
+pub(super) const BUILD_USER: BuildUser = BuildUser { uid: 1000, gid: 1000 };
 
 /// Which archives are asked, and who is believed.
 #[derive(Clone, Copy)]

@@ -245,9 +245,15 @@ impl Auditor<'_> {
                 audited,
                 examination,
             ),
-            Locked::Go(own) => {
-                go::examine(&self.ground, &self.go, self.clones, subject, own, audited, examination)
-            }
+            Locked::Go(own) => go::examine(
+                &self.ground,
+                (&self.debian, &self.go),
+                self.clones,
+                subject,
+                own,
+                audited,
+                examination,
+            ),
             Locked::Pypi(lock) => self.wheel(lock)?.examine(subject, audited, examination),
         }
     }
@@ -268,7 +274,9 @@ impl Auditor<'_> {
                     }
                 }
             }
-            Locked::Go(own) => go::run(&self.ground, &self.go, self.clones, subject, own, depth),
+            Locked::Go(own) => {
+                go::run(&self.ground, (&self.debian, &self.go), self.clones, subject, own, depth)
+            }
             Locked::Pypi(lock) => self.wheel(lock)?.run(subject, depth),
         }?;
         audited.see();

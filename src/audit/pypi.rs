@@ -187,6 +187,7 @@ impl Flow<'_> {
                     source_date_epoch: epoch.or(lock.build.clock).unwrap_or_default(),
                     env: lock.build.env.clone(),
                     commands: wheel_commands(),
+                    preparation: None,
                 }),
             },
             rebuild: Rebuilding {

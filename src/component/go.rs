@@ -38,6 +38,7 @@ mod check;
 pub mod domain;
 mod members;
 mod places;
+mod prepare;
 mod source;
 mod wheel;
 
@@ -47,6 +48,7 @@ use serde::Serialize;
 
 pub(super) use check::{NpmFile, UpstreamFile, npm, upstream};
 pub use domain::{is_module_path, is_module_version, is_toolchain};
+pub use prepare::{Input, Prepare};
 pub use wheel::GoWheel;
 pub(super) use wheel::{WheelFile, wheel};
 
@@ -67,6 +69,9 @@ pub struct GoRelease {
     pub git: Option<PinnedCommit>,
     /// What is in the archive, and where each member comes from; empty where the artifact is the binary.
     pub members: Vec<Member>,
+    /// Archives of the same release that the source is built with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
     /// How the binaries are built.
     pub recipe: GoRecipe,
 }
@@ -132,6 +137,9 @@ pub struct GoRecipe {
     pub binaries: Vec<GoBinary>,
     /// The checkout that the publisher built in; none where it was built outside of a repository.
     pub vcs: Option<Checkout>,
+    /// What is done to the source before it is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prepare: Option<Prepare>,
     /// Names of the other values that were read from the published artifact.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<String>,

@@ -52,8 +52,8 @@ use std::str::FromStr;
 
 pub use error::ComponentError;
 pub use go::{
-    Checkout, GoBinary, GoRecipe, GoRelease, GoWheel, Member, Origin, PLACEHOLDERS, PinnedCommit, Tag, Value,
-    domain, is_module_path, is_module_version, is_toolchain,
+    Checkout, GoBinary, GoRecipe, GoRelease, GoWheel, Input, Member, Origin, PLACEHOLDERS, PinnedCommit,
+    Prepare, Tag, Value, domain, is_module_path, is_module_version, is_toolchain,
 };
 pub use purl::{PackageUrl, PackageUrlError};
 pub(crate) use pypi::is_publisher;
@@ -344,12 +344,10 @@ impl Release {
         }
     }
 
-    /// Whether Debian's archives are asked for it: for its packages, or for the interpreter that builds it.
+    /// Whether Debian's archives are asked for it: for its packages, for the interpreter that builds it, or for
+    /// the programs that prepare its source.
     pub fn asks_debian(&self) -> bool {
-        match &self.channel {
-            Channel::Debian(_) | Channel::Pypi(_) => true,
-            Channel::Npm(_) | Channel::Upstream(_) | Channel::Wheel(_) => false,
-        }
+        self.go().is_none_or(|go| go.recipe.prepare.is_some())
     }
 
     /// What a Python package index needs to know about it.

@@ -57,12 +57,17 @@ pub(super) fn readable(path: &Path, mode: u32) -> Result<(), RebuildError> {
 /// Removes a build folder, whatever the build did to its rights and depth: what the host cannot
 /// remove, the owner inside can.
 pub(super) fn clear(build_dir: &Path, spec: &Spec) -> Result<(), RebuildError> {
+    clear_at(build_dir, BUILD, spec)
+}
+
+/// As [`clear`], of a folder that is seen at `target` inside.
+pub(super) fn clear_at(build_dir: &Path, target: &str, spec: &Spec) -> Result<(), RebuildError> {
     if fs::symlink_metadata(build_dir).is_err() || fs::remove_dir_all(build_dir).is_ok() {
         return Ok(());
     }
     let spec = Spec { work_dir: "/".into(), ..spec.clone() };
     let commands: [&[&str]; 2] =
-        [&["chmod", "-R", "u+rwX", BUILD], &["find", BUILD, "-mindepth", "1", "-delete"]];
+        [&["chmod", "-R", "u+rwX", target], &["find", target, "-mindepth", "1", "-delete"]];
     for argv in commands {
         let argv: Vec<String> = argv.iter().map(|&word| word.to_owned()).collect();
         sandbox::run(&spec, &argv, &mut |_: sandbox::Line<'_>| {})?;

@@ -41,6 +41,7 @@ impl From<&BuildDefinition> for Build {
             source_date_epoch: build.source_date_epoch,
             env: build.env.clone(),
             commands: build.commands.clone(),
+            preparation: None,
         }
     }
 }

@@ -37,7 +37,8 @@ pub use file::{Component, Report, SCHEMA_ID, Tool};
 pub use judge::{Blocker, Judgement};
 pub use model::{
     ArtifactPair, Build, BuildResult, BuiltAlone, Bytes, Container, Environment, Evidence, FileState, Gap,
-    Index, IndexKind, Outcome, Package, Rebuild, Release, Run, Signer, Source, SourceFile, SourceSignature,
+    Index, IndexKind, Outcome, Package, Preparation, Rebuild, Release, Run, Signer, Source, SourceFile,
+    SourceSignature,
 };
 
 /// The published JSON Schema (2020-12) of [`Report::to_json`].

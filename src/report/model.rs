@@ -265,6 +265,19 @@ pub struct Build {
     pub env: BTreeMap<String, String>,
     /// Commands in order.
     pub commands: Vec<Vec<String>>,
+    /// What was done before to a copy of the source, in a sandbox of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preparation: Option<Preparation>,
+}
+
+/// What was done to the source before it was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preparation {
+    /// The whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Commands in order.
+    pub commands: Vec<Vec<String>>,
 }
 
 /// Our build.

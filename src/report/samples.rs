@@ -138,6 +138,7 @@ pub(crate) fn base(component: &str, version: &str, suite: &str, packages: usize)
                 commands: vec![
                     ["dpkg-buildpackage", "-us", "-uc", "-B", "-rfakeroot"].map(str::to_owned).to_vec(),
                 ],
+                preparation: None,
             }),
         },
         rebuild: Rebuild {

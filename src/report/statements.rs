@@ -8,8 +8,8 @@ use super::file::{Component, Tool};
 use super::model::{ArtifactPair, Evidence, Index};
 use super::words::Words;
 use crate::attest::provenance::{
-    BUILDER_ID, BuildDefinition, Builder, ExternalParameters, InternalParameters, PREDICATE_TYPE, Provenance,
-    RunDetails, build_type,
+    BUILDER_ID, BuildDefinition, Builder, ExternalParameters, InternalParameters, PREDICATE_TYPE,
+    Preparation, Provenance, RunDetails, build_type,
 };
 use crate::attest::{SigningKey, WriteError, write_statement};
 use crate::digest::{Digest, DigestSet};
@@ -93,6 +93,10 @@ pub fn provenance(component: &Component, tool: &Tool) -> Option<Statement<Proven
                 source_date_epoch: build.source_date_epoch,
                 environment: build.env.clone(),
                 commands: build.commands.clone(),
+                preparation: build.preparation.as_ref().map(|before| Preparation {
+                    environment: before.env.clone(),
+                    commands: before.commands.clone(),
+                }),
             },
             resolved_dependencies: dependencies(evidence),
         },

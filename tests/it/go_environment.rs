@@ -61,6 +61,9 @@ fn lock(store: &Store) -> (GoLock, Objects) {
         git: None,
         toolchain,
         modules: vec![dep],
+        inputs: Vec::new(),
+        indexes: Vec::new(),
+        packages: Vec::new(),
         published: None,
     };
     (lock, objects)

@@ -33,6 +33,7 @@ mod git_release;
 mod git_server;
 mod git_source;
 mod go_environment;
+mod go_inputs;
 mod go_wheel;
 mod layering;
 mod module_zip;

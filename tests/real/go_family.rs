@@ -215,6 +215,7 @@ impl World {
             recipe: &publisher.recipe,
             ldflags: Some(&publisher.ldflags),
             checkout: Some(&publisher.checkout),
+            preparation: None,
             source: &source,
             toolchain: &unpacked.toolchain,
             modules: &unpacked.modules,

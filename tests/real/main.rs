@@ -14,6 +14,8 @@ mod debian;
 mod findings;
 mod go;
 mod go_family;
+#[cfg(feature = "openpgp")]
+mod go_prepared;
 #[path = "../it/module_zip.rs"]
 mod module_zip;
 mod observe;

@@ -1,29 +1,35 @@
 //! A release whose binaries Go builds, as a package of the npm registry or as files of its project.
 //!
 //! Check that the checksum database vouches for source and tool chain, fetch every locked input by its
-//! digest, unpack, obtain what was published, read from it what the recipe leaves to it, build, and compare
-//! member by member. Where what was published cannot be had, the binaries are built twice all the same:
-//! that they are equal with each other is then all that is established.
+//! digest, unpack, obtain what was published, read from it what the recipe leaves to it, prepare the source
+//! where the recipe says so, build, and compare member by member. Where what was published cannot be had,
+//! the binaries are built twice all the same: that they are equal with each other is then all that is
+//! established.
 
 mod account;
 mod compared;
 mod draft;
 mod examine;
+mod inputs;
 mod masked;
 mod members;
+mod prepared;
 mod published;
 mod replay;
 mod source;
 mod wheel;
+mod workspace;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
-    AuditError, Audited, Clones, Depth, Examination, Examined, Ground, Repeat, Seen, Subject, make_folder,
+    Archives, AuditError, Audited, Clones, Depth, Examination, Examined, Ground, Repeat, Seen, Subject,
+    make_folder,
 };
 use crate::artifact::{Artifact, ArtifactName, Published};
-use crate::component::{Channel, GoRelease, Origin, Release as Defined};
+use crate::component::{Channel, GoRecipe, GoRelease, Origin, Release as Defined};
 use crate::digest::Digest;
 use crate::environment::go::{self as environment, GoLock, LockedModule, Objects, Unpacked};
 use crate::event::Stage;
@@ -33,12 +39,13 @@ use crate::limits::go::GoLimits;
 use crate::limits::observe::ObserveLimits;
 use crate::observe::{Content, go::GoBuildInfo, observe};
 use crate::rebuild::go::{
-    CheckoutState, GoRequest, commands, environment as build_env, rebuild_go, rebuild_go_varied,
+    CheckoutState, GoRequest, commands, environment as build_env, preparation_environment, rebuild_go,
+    rebuild_go_varied,
 };
 use crate::rebuild::{Kept, Rebuild};
 use crate::report::{
     ArtifactPair, Build, BuildResult, BuiltAlone, Bytes, Environment, Evidence, FileState, Gap, Index,
-    IndexKind, Package, Rebuild as ReportedBuild, Source, SourceFile, SourceSignature,
+    IndexKind, Package, Preparation, Rebuild as ReportedBuild, Source, SourceFile, SourceSignature,
 };
 use crate::source::go::archive::ModuleZip;
 use crate::source::go::database::{self, DatabaseKey};
@@ -47,6 +54,7 @@ use crate::source::npm;
 use crate::source::pypi::Index as PypiIndex;
 pub use draft::draft;
 use members::{Parts, take_apart};
+use prepared::Prepared;
 pub use published::Announcement;
 use replay::{Replay, replay};
 
@@ -68,6 +76,8 @@ pub struct GoWorld<'a> {
     pub published: Option<&'a Path>,
     /// What its publisher says of it, where the caller has that.
     pub announced: Option<Announcement<'a>>,
+    /// Inputs of recipes that the caller has already, by name.
+    pub inputs: &'a [(String, PathBuf)],
     /// Bounds.
     pub limits: &'a GoLimits,
 }
@@ -85,6 +95,7 @@ pub struct GoSubject<'a> {
 
 struct Flow<'a> {
     ground: &'a Ground<'a>,
+    archives: &'a Archives<'a>,
     world: &'a GoWorld<'a>,
     clones: Clones<'a>,
     proxy: ModuleProxy<'a>,
@@ -92,33 +103,42 @@ struct Flow<'a> {
     own: GoSubject<'a>,
 }
 
+/// What a build is made from.
+struct Ready<'a> {
+    recipe: Cow<'a, GoRecipe>,
+    unpacked: Unpacked,
+    prepared: Option<Prepared>,
+    replay: Replay,
+}
+
 pub(super) fn run(
     ground: &Ground<'_>,
-    world: &GoWorld<'_>,
+    (archives, world): (&Archives<'_>, &GoWorld<'_>),
     clones: Clones<'_>,
     subject: &Subject<'_>,
     own: GoSubject<'_>,
     depth: Depth,
 ) -> Result<Audited, AuditError> {
-    Flow::new(ground, world, clones, subject, own).run(depth)
+    Flow::new(ground, archives, world, clones, subject, own).run(depth)
 }
 
 /// Asks a release that was audited what registers and controls want to know of it.
 pub(super) fn examine(
     ground: &Ground<'_>,
-    world: &GoWorld<'_>,
+    (archives, world): (&Archives<'_>, &GoWorld<'_>),
     clones: Clones<'_>,
     subject: &Subject<'_>,
     own: GoSubject<'_>,
     audited: &Audited,
     examination: &Examination<'_>,
 ) -> Result<Examined, AuditError> {
-    Flow::new(ground, world, clones, subject, own).examine(audited, examination)
+    Flow::new(ground, archives, world, clones, subject, own).examine(audited, examination)
 }
 
 impl<'a> Flow<'a> {
     fn new(
         ground: &'a Ground<'a>,
+        archives: &'a Archives<'a>,
         world: &'a GoWorld<'a>,
         clones: Clones<'a>,
         subject: &'a Subject<'a>,
@@ -131,7 +151,7 @@ impl<'a> Flow<'a> {
             observer: ground.observer,
             limits: world.limits,
         };
-        Self { ground, world, clones, proxy, subject, own }
+        Self { ground, archives, world, clones, proxy, subject, own }
     }
 }
 
@@ -162,6 +182,8 @@ impl Flow<'_> {
             return Ok(audited);
         }
         let recipe = self.derived(looked.as_ref());
+        let wanted = depth != Depth::Source || !self.world.inputs.is_empty();
+        let inputs = if wanted { self.inputs(&mut audited)? } else { None };
         let published = match depth {
             Depth::Comparison | Depth::Source => self.published(&mut audited)?,
             Depth::Build => None,
@@ -178,6 +200,7 @@ impl Flow<'_> {
                 BuildResult::NotAttempted { reason: "it was asked not to build".to_owned() };
             return Ok(audited);
         }
+        let Some(inputs) = inputs else { return Ok(audited) };
         let read_from = published.as_ref().map_or_else(|| go.artifact.clone(), |p| p.0.name.to_string());
         let replay = replay(&recipe, told.first().map(|(_, info)| info), &read_from);
         if depth == Depth::Comparison {
@@ -188,7 +211,16 @@ impl Flow<'_> {
             build.commands = commands(&go.recipe, replay.ldflags.as_deref());
         }
         let unpacked = self.unpacked(&mut audited, &objects, looked.as_ref())?;
-        let (first, second) = self.build(&mut audited, &unpacked, &replay, &folder, parts.as_ref(), depth)?;
+        let prepared = match &go.recipe.prepare {
+            None => None,
+            Some(_) => match self.prepared(&mut audited, &inputs, &unpacked.source, &folder)? {
+                None => return Ok(audited),
+                prepared => prepared,
+            },
+        };
+        let recipe = self.workspace(&mut audited, &unpacked.source);
+        let ready = Ready { recipe, unpacked, prepared, replay };
+        let (first, second) = self.build(&mut audited, &ready, &folder, parts.as_ref(), depth)?;
         if !first.completed() || depth == Depth::Build {
             if let Some(second) = second {
                 self.alone(&mut audited.evidence, &first, Some(&second));
@@ -225,6 +257,7 @@ impl Flow<'_> {
             }
         };
         let inputs = std::iter::once(&lock.toolchain).chain(&lock.modules).filter_map(package);
+        let inputs = inputs.chain(lock.packages.iter().map(Package::from));
         Evidence {
             release: self.subject.release.clone(),
             indexes: Vec::new(),
@@ -244,6 +277,10 @@ impl Flow<'_> {
                     source_date_epoch: 0,
                     env: build_env(&go.recipe),
                     commands: Vec::new(),
+                    preparation: go.recipe.prepare.as_ref().map(|prepare| Preparation {
+                        env: preparation_environment(prepare),
+                        commands: prepare.commands.clone(),
+                    }),
                 }),
             },
             rebuild: ReportedBuild {
@@ -326,14 +363,18 @@ impl Flow<'_> {
             std::fs::remove_dir_all(&to).map_err(|source| AuditError::Work { path: to.clone(), source })?;
         }
         make_folder(&to)?;
-        let limits = ArchiveLimits {
+        let mut parts = take_apart(path, &to, &self.archive_limits())?;
+        parts.check_modes(&go.members);
+        Ok(parts)
+    }
+
+    /// Bounds on an archive that the project released.
+    fn archive_limits(&self) -> ArchiveLimits {
+        ArchiveLimits {
             expanded_bytes_max: self.world.limits.published_bytes_max,
             members_max: self.world.limits.published_members_max,
             ..ArchiveLimits::DEFAULT
-        };
-        let mut parts = take_apart(path, &to, &limits)?;
-        parts.check_modes(&go.members);
-        Ok(parts)
+        }
     }
 
     /// What each published binary says of itself, with the member that it is; one that does not is told.
@@ -382,21 +423,22 @@ impl Flow<'_> {
     fn build(
         &self,
         audited: &mut Audited,
-        unpacked: &Unpacked,
-        replay: &Replay,
+        ready: &Ready<'_>,
         folder: &Path,
         parts: Option<&Parts>,
         depth: Depth,
     ) -> Result<(Rebuild, Option<Rebuild>), AuditError> {
-        let GoSubject { go, lock, .. } = self.own;
+        let Ready { recipe, unpacked, prepared, replay } = ready;
+        let lock = self.own.lock;
         let checkout = self.checkout(replay, unpacked)?;
         let stand_ins = self.stages().join("stand-ins");
         let request = |work_dir| GoRequest {
             purl: &lock.purl,
             lock: &self.subject.lock_digest,
-            recipe: &go.recipe,
+            recipe,
             ldflags: replay.ldflags.as_deref(),
             checkout: checkout.as_ref(),
+            preparation: prepared.as_ref().map(Prepared::preparation),
             source: &unpacked.source,
             toolchain: &unpacked.toolchain,
             modules: &unpacked.modules,

@@ -37,7 +37,7 @@ impl Flow<'_> {
                     ),
                 });
             }
-            self.announced(&artifact, path, pinned, audited)?;
+            self.announced(&artifact, pinned, audited)?;
             return Ok(Some(Published(artifact)));
         }
         match &self.own.release.channel {
@@ -84,19 +84,13 @@ impl Flow<'_> {
     }
 
     /// Holds a file that the caller gave against its publisher's list of checksums.
-    fn announced(
-        &self,
-        artifact: &Artifact,
-        path: &Path,
-        pinned: bool,
-        audited: &mut Audited,
-    ) -> Result<(), AuditError> {
-        let (go, checks) = (self.own.go, &mut audited.evidence.checks);
+    fn announced(&self, artifact: &Artifact, pinned: bool, audited: &mut Audited) -> Result<(), AuditError> {
+        let go = self.own.go;
         let Some(given) = self.world.announced else {
             // The lock, which people review, names these very bytes: no list would say more.
             if !pinned {
                 let list = go.checksums.as_deref().unwrap_or("list of checksums");
-                checks.push(
+                audited.evidence.checks.push(
                     Checked::new("checksums-not-given", go.artifact.clone(), Finding::Absent)
                         .expected(format!("the publisher's `{list}`"))
                         .found("it was not given, so that nothing says that these bytes were published")
@@ -105,42 +99,47 @@ impl Flow<'_> {
             }
             return Ok(());
         };
-        let limits = SignatureLimits::DEFAULT;
-        let mut digests = artifact.digests.clone();
-        let asked = ChecksumList::parse(given.list.bytes, &limits).map(|list| list.algorithms());
-        if asked.is_ok_and(|all| all.contains(&Algorithm::Sha512)) {
-            let hashed = hash_file(Algorithm::Sha512, path);
-            let (digest, _) =
-                hashed.map_err(|source| AuditError::Work { path: path.to_path_buf(), source })?;
-            digests = digests.iter().fold(DigestSet::single(digest), |set, d| set.with(d.clone()));
-        }
-        let answer = answer_list(
-            given.list,
-            given.signature,
-            Some(&go.artifact),
-            &digests,
-            &given.keys,
-            self.ground.as_of,
-            &limits,
-        );
-        for check in &answer.checks {
-            let mut checked = Checked::of(check, &format!("`{}` of {}", given.list.source, go.artifact));
-            if check.code == "checksums-signed" {
-                // The channel has no signature; that is no fault of the file.
-                checked.finding = Finding::Noted;
-                checked.found =
-                    "nobody signed the list: whoever replaces the file can replace it, too".to_owned();
-            }
-            checks.push(checked);
-        }
-        if answer
-            .checks
-            .iter()
-            .any(|c| c.code.starts_with("checksums-list") && c.finding == Finding::Established)
-        {
+        let of_list = of_list(&given, &go.artifact, artifact, self.ground.as_of)?;
+        if is_listed(&of_list) {
             let value = artifact.digests.iter().next().map(ToString::to_string).unwrap_or_default();
             audited.seen.push(Seen { kind: "published", name: go.artifact.clone(), value });
         }
+        audited.evidence.checks.extend(of_list);
         Ok(())
     }
+}
+
+/// What a publisher's list says of one of its files, and who signed the list.
+pub(super) fn of_list(
+    given: &Announcement<'_>,
+    name: &str,
+    artifact: &Artifact,
+    as_of: jiff::Timestamp,
+) -> Result<Vec<Checked>, AuditError> {
+    let limits = SignatureLimits::DEFAULT;
+    let mut digests = artifact.digests.clone();
+    let asked = ChecksumList::parse(given.list.bytes, &limits).map(|list| list.algorithms());
+    if asked.is_ok_and(|all| all.contains(&Algorithm::Sha512)) {
+        let path = artifact.path.as_std_path();
+        let hashed = hash_file(Algorithm::Sha512, path);
+        let (digest, _) = hashed.map_err(|source| AuditError::Work { path: path.to_path_buf(), source })?;
+        digests = digests.iter().fold(DigestSet::single(digest), |set, d| set.with(d.clone()));
+    }
+    let answer = answer_list(given.list, given.signature, Some(name), &digests, &given.keys, as_of, &limits);
+    let checked = answer.checks.iter().map(|check| {
+        let mut checked = Checked::of(check, &format!("`{}` of {name}", given.list.source));
+        if check.code == "checksums-signed" {
+            // The channel has no signature; that is no fault of the file.
+            checked.finding = Finding::Noted;
+            checked.found =
+                "nobody signed the list: whoever replaces the file can replace it, too".to_owned();
+        }
+        checked
+    });
+    Ok(checked.collect())
+}
+
+/// Whether the list names the file with its bytes.
+pub(super) fn is_listed(of_list: &[Checked]) -> bool {
+    of_list.iter().any(|c| c.code.starts_with("checksums-list") && c.finding == Finding::Established)
 }

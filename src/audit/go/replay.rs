@@ -187,6 +187,7 @@ mod tests {
                 modified_observed: false,
                 tags: Vec::new(),
             }),
+            prepare: None,
             observed: Vec::new(),
         }
     }

@@ -1,11 +1,8 @@
 //! What the module, or the commit, and the clone where one was given, make of the source that is built.
 
-use std::borrow::Cow;
-use std::path::PathBuf;
-
 use super::*;
 use crate::audit::tagged::{Looked, Wanted, look, of_error};
-use crate::component::{GoRecipe, Value};
+use crate::component::Value;
 use crate::environment::go::GoEnvironmentError;
 use crate::report::Checked;
 use crate::source::git::Packaged;

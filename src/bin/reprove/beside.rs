@@ -24,14 +24,14 @@ const SIGNATURES: [&str; 3] = ["asc", "sig", "minisig"];
 /// The publisher's list of checksums, and whose signatures count.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BesideArgs {
-    /// The publisher's list of checksums for `--published`. Without it the one that the definition names is
-    /// taken where it lies beside that file.
-    #[arg(long, value_name = "FILE", requires = "published")]
+    /// The publisher's list of checksums for `--published` and `--input`. Without it the one that the
+    /// definition names is taken where it lies beside such a file.
+    #[arg(long, value_name = "FILE")]
     checksums: Option<PathBuf>,
 
     /// A signature over the list of checksums. Without it a file of the same name with `.asc`, `.sig` or
     /// `.minisig` beside the list is taken.
-    #[arg(long, value_name = "FILE", requires = "published")]
+    #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
 
     #[command(flatten)]
@@ -46,6 +46,17 @@ pub(crate) struct BesideArgs {
     issuer: Option<String>,
 }
 
+/// A list of checksums, or a signature over one, that no given file could stand in.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`--checksums` and `--signature` are about files that are given, and none is")]
+#[diagnostic(
+    code(cli::checksums_of_nothing),
+    help(
+        "give what was published with `--published FILE`, or an input of the build with `--input NAME=FILE`"
+    )
+)]
+struct ChecksumsOfNothing;
+
 /// All of it, read.
 pub(crate) struct Beside {
     list: Option<(String, Vec<u8>)>,
@@ -58,15 +69,18 @@ pub(crate) struct Beside {
 }
 
 impl BesideArgs {
-    /// Reads what was given, and what lies beside `published`.
+    /// Reads what was given, and what lies beside one of the `given` files.
     pub(crate) fn read<'r>(
         &self,
-        published: Option<&Path>,
+        given: &[&Path],
         repositories: &RepositoryArgs,
         mut releases: impl Iterator<Item = &'r Release>,
     ) -> Result<Beside, Failure> {
+        if given.is_empty() && (self.checksums.is_some() || self.signature.is_some()) {
+            return Err(Failure::new(ChecksumsOfNothing, Exit::Usage));
+        }
         let mut named = || releases.next()?.go()?.checksums.clone();
-        let beside = |file: &Path| published.map(|p| p.with_file_name(file)).filter(|path| path.is_file());
+        let beside = |file: &Path| given.iter().map(|p| p.with_file_name(file)).find(|path| path.is_file());
         let list = match &self.checksums {
             Some(path) => Some(path.clone()),
             None => named().and_then(|name| beside(Path::new(&name))),

@@ -54,6 +54,8 @@ pub(crate) struct GoHost {
     pub(crate) database: Option<DatabaseKey>,
     registry: Option<String>,
     published: Option<PathBuf>,
+    /// Inputs of recipes, by name.
+    pub(crate) inputs: Vec<(String, PathBuf)>,
 }
 
 /// The keys of `policies/trust/go-checksum-databases.toml`.
@@ -133,6 +135,7 @@ impl GoArgs {
             database: self.database(args)?,
             registry: self.npm_registry.clone().or_else(registry),
             published: self.published.clone(),
+            inputs: Vec::new(),
         })
     }
 
@@ -158,6 +161,11 @@ impl GoArgs {
 }
 
 impl GoHost {
+    /// With what the caller has of recipes' inputs.
+    pub(crate) fn with_inputs(self, inputs: Vec<(String, PathBuf)>) -> Self {
+        Self { inputs, ..self }
+    }
+
     pub(crate) fn world<'a>(
         &'a self,
         announced: Option<Announcement<'a>>,
@@ -166,6 +174,7 @@ impl GoHost {
         GoWorld {
             announced,
             index,
+            inputs: &self.inputs,
             proxies: &self.proxies,
             database: self.database.as_ref(),
             registry: self.registry.as_deref(),

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use reprove::audit::debian::Installed;
 use reprove::audit::{AuditError, GoSubject, Locked};
-use reprove::component::{Channel, Component, GoRelease, Release};
+use reprove::component::{Channel, Component, GoRelease, Prepare, Release};
 use reprove::digest::Digest;
-use reprove::environment::debian::{ResolveRequest, resolve};
-use reprove::environment::go::{self as go_environment, GoEnvironmentError, GoLock};
+use reprove::environment::debian::{PackageRequest, ResolveRequest, resolve, resolve_packages};
+use reprove::environment::go::{
+    self as go_environment, GoEnvironmentError, GoLock, LockedInput, PREPARED_ON, System,
+};
 use reprove::environment::lock::{self, Lock, LockedIndex};
 use reprove::environment::python::{self, PythonLock};
 use reprove::environment::runtime::RuntimeLock;
@@ -26,6 +28,7 @@ use serde_json::Value;
 use crate::exit::Exit;
 use crate::failures;
 use crate::go::GoHost;
+use crate::inputs::pinned;
 use crate::render::Failure;
 
 /// The lock of a release.
@@ -59,6 +62,8 @@ pub(crate) struct Contents {
     pub(crate) published: Vec<String>,
     pub(crate) indexes: Vec<LockedIndex>,
     pub(crate) observations: Vec<Observation>,
+    /// What the source is built with beside itself.
+    pub(crate) inputs: Vec<LockedInput>,
 }
 
 impl Resolver<'_> {
@@ -86,6 +91,8 @@ impl Resolver<'_> {
                 let proxy = self.go.proxy(&self.access);
                 let published = self.go.published(&self.access, self.index, release, go)?;
                 let repository = self.repository(release, go).map_err(failures::go)?;
+                let inputs = pinned(self.access.store, &self.go.inputs, component, release)?;
+                let system = go.recipe.prepare.as_ref().map(|prepare| self.system(prepare)).transpose()?;
                 let request = go_environment::GoResolve {
                     component: &component.name,
                     release,
@@ -95,6 +102,8 @@ impl Resolver<'_> {
                     published: published.as_ref(),
                     repository: repository.as_ref(),
                     scratch: self.scratch,
+                    inputs: &inputs,
+                    system: system.as_ref(),
                 };
                 go_environment::resolve(&request)
                     .map(|lock| ReleaseLock::Go(Box::new(lock)))
@@ -151,6 +160,22 @@ impl Resolver<'_> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The root file system in which a source is prepared.
+    fn system(&self, prepare: &Prepare) -> Result<System, Failure> {
+        let request = PackageRequest {
+            suites: &prepare.suites,
+            architecture: PREPARED_ON,
+            packages: &prepare.packages,
+            build_essential: false,
+            archive_keyring: self.archive_keyring,
+            as_of: self.as_of,
+            apt_get: self.apt_get,
+            scratch: self.scratch,
+        };
+        let (indexes, packages) = resolve_packages(&self.access, &request).map_err(failures::environment)?;
+        Ok(System { indexes, packages })
     }
 }
 
@@ -245,6 +270,7 @@ impl ReleaseLock {
                 published: lock.published.into_iter().map(|f| f.name).collect(),
                 indexes: lock.indexes,
                 observations: lock.observations,
+                inputs: Vec::new(),
             },
             Self::Installed(lock) => Contents {
                 packages: lock.packages.len(),
@@ -252,13 +278,15 @@ impl ReleaseLock {
                 published: lock.own,
                 indexes: lock.indexes,
                 observations: Vec::new(),
+                inputs: Vec::new(),
             },
             Self::Go(lock) => Contents {
-                packages: lock.modules.len() + 1,
+                packages: lock.modules.len() + 1 + lock.packages.len(),
                 source_files: 1,
                 published: lock.published.into_iter().map(|p| p.name).collect(),
-                indexes: Vec::new(),
+                indexes: lock.indexes,
                 observations: Vec::new(),
+                inputs: lock.inputs,
             },
             Self::Pypi(lock) => Contents {
                 packages: lock.packages.len() + lock.requirements.len(),
@@ -266,6 +294,7 @@ impl ReleaseLock {
                 published: vec![lock.wheel.file],
                 indexes: lock.indexes,
                 observations: lock.observations,
+                inputs: Vec::new(),
             },
         }
     }

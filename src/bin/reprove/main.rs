@@ -10,6 +10,7 @@ mod failures;
 mod git;
 mod go;
 mod host;
+mod inputs;
 mod key;
 mod locks;
 mod progress;

@@ -14,6 +14,7 @@ use super::domain::{
 };
 use super::members::{MemberFile, taken};
 use super::places::Places;
+use super::prepare::{InputFile, PrepareFile, inputs, prepare};
 use super::source::{SourceFile, source as source_of};
 use super::{Checkout, GoBinary, GoRecipe, GoRelease, Tag, Value};
 
@@ -35,6 +36,8 @@ pub(in crate::component) struct UpstreamFile {
     source: Spanned<SourceFile>,
     #[serde(default)]
     members: Option<Spanned<Vec<MemberFile>>>,
+    #[serde(default)]
+    inputs: Option<Spanned<Vec<InputFile>>>,
     go: Spanned<GoFile>,
 }
 
@@ -51,6 +54,7 @@ pub(super) struct GoFile {
     ldflags: Option<Spanned<String>>,
     binaries: Option<Spanned<Vec<BinaryFile>>>,
     vcs: Option<VcsFile>,
+    prepare: Option<Spanned<PrepareFile>>,
     #[serde(default)]
     observed: ObservedFile,
 }
@@ -101,6 +105,7 @@ pub(in crate::component) fn npm(located: &Located, raw: &NpmFile) -> Result<Rele
     let (purl, version) = identity(located, &raw.purl, "npm", "`pkg:npm/%40scope/name@1.2.3`")?;
     let artifact = format!("{}-{version}.tgz", purl.name());
     let go = release(located, &raw.source, Some(&raw.members), &raw.go, artifact, None)?;
+    something_prepared(located, &raw.go, &go)?;
     Ok(Release { purl, version, channel: Channel::Npm(go) })
 }
 
@@ -113,8 +118,30 @@ pub(in crate::component) fn upstream(
     let name = |s: &Spanned<String>| located.require(s, is_file_name, "a file name", "a plain file name");
     let artifact = name(&raw.artifact)?;
     let checksums = raw.checksums.as_ref().map(name).transpose()?;
-    let go = release(located, &raw.source, raw.members.as_ref(), &raw.go, artifact, checksums)?;
+    let inputs = inputs(located, raw.inputs.as_ref(), &artifact)?;
+    let mut go = release(located, &raw.source, raw.members.as_ref(), &raw.go, artifact, checksums)?;
+    if let Some(at) = raw.inputs.as_ref().filter(|_| !inputs.is_empty() && go.recipe.prepare.is_none()) {
+        let detail = "inputs are given, and no `prepare` that unpacks them".to_owned();
+        return Err(located.error(at.span(), detail, "add a `[release.upstream.go.prepare]` table"));
+    }
+    go.inputs = inputs;
+    something_prepared(located, &raw.go, &go)?;
     Ok(Release { purl, version, channel: Channel::Upstream(go) })
+}
+
+pub(super) fn something_prepared(
+    located: &Located,
+    raw: &Spanned<GoFile>,
+    go: &GoRelease,
+) -> Result<(), ComponentError> {
+    if let (Some(at), Some(told)) = (&raw.get_ref().prepare, &go.recipe.prepare)
+        && told.commands.is_empty()
+        && go.inputs.is_empty()
+    {
+        let detail = "nothing is prepared: there is no command and no input".to_owned();
+        return Err(located.error(at.span(), detail, "write `commands`, or remove the table"));
+    }
+    Ok(())
 }
 
 fn identity(
@@ -148,7 +175,7 @@ pub(super) fn release(
         let detail = "no member is given, and there is not exactly one binary".to_owned();
         return Err(located.error(go.span(), detail, "name the archive's members with `members`"));
     }
-    Ok(GoRelease { artifact, checksums, module, version, git, members: taken, recipe })
+    Ok(GoRelease { artifact, checksums, module, version, git, members: taken, inputs: Vec::new(), recipe })
 }
 
 fn recipe(located: &Located, raw: &Spanned<GoFile>) -> Result<GoRecipe, ComponentError> {
@@ -236,6 +263,7 @@ fn recipe(located: &Located, raw: &Spanned<GoFile>) -> Result<GoRecipe, Componen
             .transpose()?,
         binaries,
         vcs: checkout(located, &at, raw)?,
+        prepare: raw.prepare.as_ref().map(|p| prepare(located, p.get_ref(), path)).transpose()?,
         observed: places.observed,
     })
 }

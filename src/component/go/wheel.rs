@@ -12,7 +12,7 @@ use super::super::pypi::publisher;
 use super::super::pypi_name::{FileKind, ProjectName, distribution};
 use super::super::{Channel, ComponentError, PackageUrl, PackageUrlError, Release, TrustedPublisher};
 use super::GoRelease;
-use super::check::{GoFile, release};
+use super::check::{GoFile, release, something_prepared};
 use super::members::MemberFile;
 use super::source::SourceFile;
 
@@ -75,6 +75,7 @@ pub(in crate::component) fn wheel(located: &Located, raw: &WheelFile) -> Result<
     let platform = named(&file).unwrap_or_default();
     let publisher = raw.publisher.as_ref().map(|p| publisher(located, p)).transpose()?;
     let go = release(located, &raw.source, Some(&raw.members), &raw.go, file, None)?;
+    something_prepared(located, &raw.go, &go)?;
     if go.members.is_empty() {
         let remedy = "name every file of the wheel, each with its origin";
         return Err(located.error(raw.members.span(), "no member is given".to_owned(), remedy));

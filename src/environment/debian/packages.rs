@@ -23,6 +23,8 @@ pub struct PackageRequest<'a> {
     pub architecture: &'a str,
     /// Names of the packages that are wanted besides the essential ones.
     pub packages: &'a [String],
+    /// Whether `build-essential` belongs to it, as to every system in which a package is built.
+    pub build_essential: bool,
     /// Keys that vouch for indexes.
     pub archive_keyring: &'a Keyring,
     /// The time at which signatures and indexes must be valid.
@@ -61,7 +63,10 @@ pub fn resolve_packages(
     wanted.dedup();
     let count = indexes.len();
     let apt = Apt::new(request.apt_get, folder.path(), count, request.architecture, &[], &access.limits)?;
-    let chosen = apt.build_dependencies(&[("Build-Depends", wanted.join(", "))], Scope::Arch)?;
+    let chosen = match request.build_essential {
+        true => apt.build_dependencies(&[("Build-Depends", wanted.join(", "))], Scope::Arch)?,
+        false => apt.installs(&wanted)?,
+    };
     let (records, _) = lists.records(&chosen)?;
     let what = format!("{} packages", records.len());
     access.observer.event(&Event::Finished { stage: Stage::Environment, what: &what });

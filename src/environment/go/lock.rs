@@ -10,12 +10,16 @@ use crate::artifact::ArtifactName;
 use crate::component::domain::{is_below, is_repository, is_revision, repository_name};
 use crate::component::{Component, GoRelease, Release};
 use crate::digest::{Algorithm, Digest};
-use crate::environment::lock::{LockError, text};
+use crate::environment::lock::check::Checked;
+use crate::environment::lock::{LockError, LockedIndex, LockedPackage, text};
 use crate::limits::debian::LOCK_BYTES_MAX;
 use crate::source::go::{ModSum, ModuleVersion};
 
 /// The only schema number that this version reads and writes.
 pub const GO_LOCK_SCHEMA: u32 = 1;
+
+/// Debian's name of the platform that sources are prepared on: that of the tool chains.
+pub const PREPARED_ON: &str = "amd64";
 
 /// Everything that a rebuild needs, by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +44,16 @@ pub struct GoLock {
     pub toolchain: LockedModule,
     /// Modules of the main module's `go.sum`.
     pub modules: Vec<LockedModule>,
+    /// Archives that the source is built with, in the definition's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<LockedInput>,
+    /// Signed indexes that vouched for the packages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<LockedIndex>,
+    /// Packages of the root file system in which the source is prepared, sorted by name, then architecture;
+    /// none where it is built as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<LockedPackage>,
     /// What was published, where its bytes could be had.
     pub published: Option<LockedPublished>,
 }
@@ -65,6 +79,19 @@ impl LockedGit {
     pub fn file(&self) -> String {
         format!("{}-{}.tar", repository_name(&self.repository).replace('/', "-"), self.commit)
     }
+}
+
+/// An archive that the source is built with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedInput {
+    /// What the definition calls it.
+    pub name: String,
+    /// Its file name.
+    pub artifact: String,
+    /// Its bytes; nothing where they could not be had when the lock was made, and nothing pins them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<LockedBlob>,
 }
 
 /// The kind of lock.
@@ -139,8 +166,12 @@ impl GoLock {
     /// Every digest that a rebuild or its comparison needs.
     pub fn digests(&self) -> impl Iterator<Item = &Digest> {
         let modules = [&self.source, &self.toolchain].into_iter().chain(&self.modules);
-        let blobs = modules.flat_map(|m| m.zip.iter().chain(&m.mod_file)).map(|b| &b.digest);
-        blobs.chain(self.git.iter().map(|g| &g.digest)).chain(self.published.iter().map(|p| &p.digest))
+        let blobs = modules.flat_map(|m| m.zip.iter().chain(&m.mod_file));
+        let blobs = blobs.chain(self.inputs.iter().filter_map(|i| i.file.as_ref())).map(|b| &b.digest);
+        let system =
+            self.indexes.iter().map(|i| &i.digest).chain(self.packages.iter().map(|p| &p.file.digest));
+        let git = self.git.iter().map(|g| &g.digest);
+        blobs.chain(git).chain(system).chain(self.published.iter().map(|p| &p.digest))
     }
 
     /// The canonical text.
@@ -183,7 +214,20 @@ impl GoLock {
                 "its source is another module or commit than the one that the definition pins".to_owned();
             return Err(GoEnvironmentError::Damaged { file, detail });
         }
+        if let Some(detail) = release.go().and_then(|go| lock.lacks(go)) {
+            return Err(GoEnvironmentError::Damaged { file, detail });
+        }
         Ok(lock)
+    }
+
+    /// What the lock does not have of a recipe's inputs and preparation, or has beside them.
+    fn lacks(&self, go: &GoRelease) -> Option<String> {
+        let wanted = go.inputs.iter().map(|i| (&i.name, &i.artifact));
+        if !self.inputs.iter().map(|i| (&i.name, &i.artifact)).eq(wanted) {
+            return Some("its inputs are not those of the recipe".to_owned());
+        }
+        (self.packages.is_empty() == go.recipe.prepare.is_some())
+            .then(|| "it has packages where nothing is prepared, or none where something is".to_owned())
     }
 
     /// Reads and checks a lock.
@@ -250,6 +294,19 @@ impl GoLock {
         });
         if !names {
             return Err(damaged("its modules are not in order, or one is there twice".to_owned()));
+        }
+        for input in &lock.inputs {
+            let plain = ArtifactName::new(input.artifact.clone()).is_ok();
+            let strong = input.file.as_ref().is_none_or(|f| f.digest.algorithm() == Algorithm::Sha256);
+            if !plain || !strong {
+                let name = input.name.escape_debug();
+                return Err(damaged(format!("the input `{name}` is not a plain file by its SHA-256")));
+            }
+        }
+        let checked = Checked { file };
+        checked.head(&lock.component, &lock.purl, &lock.indexes)?;
+        if !lock.packages.is_empty() {
+            checked.packages(&lock.packages, PREPARED_ON)?;
         }
         if let Some(published) = &lock.published
             && (ArtifactName::new(published.name.clone()).is_err()

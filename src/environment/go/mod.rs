@@ -4,6 +4,9 @@
 //! Go's own tool chain is linked statically and needs no file of an operating system, so that the root
 //! file system of such a build is a handful of empty folders: whatever a distribution could change is not
 //! there. [`resolve`] makes the lock, [`Unpacked`] the folders that the sandbox shows read-only.
+//!
+//! Where a recipe prepares its source, the lock also pins the archives that go into it and a root file
+//! system of Debian's for the commands that do it; `go build` sees neither.
 
 mod error;
 mod lock;
@@ -12,6 +15,8 @@ mod unpacked;
 mod workspace;
 
 pub use error::GoEnvironmentError;
-pub use lock::{GO_LOCK_SCHEMA, GoLock, LockedBlob, LockedGit, LockedModule, LockedPublished};
-pub use resolve::{GoResolve, Published, resolve, toolchain_module};
+pub use lock::{
+    GO_LOCK_SCHEMA, GoLock, LockedBlob, LockedGit, LockedInput, LockedModule, LockedPublished, PREPARED_ON,
+};
+pub use resolve::{GoResolve, Published, System, resolve, toolchain_module};
 pub use unpacked::{Objects, Unpacked, fetch, fetch_source, tree};

@@ -5,10 +5,12 @@ use std::path::Path;
 use super::lock::Kind;
 use super::workspace::sums_of;
 use super::{
-    GO_LOCK_SCHEMA, GoEnvironmentError, GoLock, LockedBlob, LockedGit, LockedModule, LockedPublished,
+    GO_LOCK_SCHEMA, GoEnvironmentError, GoLock, LockedBlob, LockedGit, LockedInput, LockedModule,
+    LockedPublished,
 };
-use crate::component::{GoRelease, PinnedCommit, Release};
+use crate::component::{GoRelease, Input, PinnedCommit, Release};
 use crate::digest::Digest;
+use crate::environment::lock::{LockedIndex, LockedPackage};
 use crate::event::{Event, Stage};
 use crate::source::git::{Clone as Repository, Listing};
 use crate::source::go::archive::ModuleZip;
@@ -39,6 +41,19 @@ pub struct GoResolve<'a> {
     pub repository: Option<&'a Repository>,
     /// A folder for scratch files.
     pub scratch: &'a Path,
+    /// The recipe's inputs that could be had, by name.
+    pub inputs: &'a [(String, LockedBlob)],
+    /// The root file system in which the source is prepared, where the recipe does that.
+    pub system: Option<&'a System>,
+}
+
+/// A root file system, as Debian's signed indexes have it.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// The indexes.
+    pub indexes: Vec<LockedIndex>,
+    /// The packages.
+    pub packages: Vec<LockedPackage>,
 }
 
 /// The published artifact, fetched.
@@ -65,6 +80,9 @@ pub fn resolve(request: &GoResolve<'_>) -> Result<GoLock, GoEnvironmentError> {
     let GoResolve { go, proxy, .. } = request;
     let source = ModuleVersion { path: go.module.clone(), version: go.version.clone() };
     let toolchain = toolchain_module(&go.recipe.toolchain.text);
+    if go.recipe.prepare.is_some() != request.system.is_some() {
+        return Err(unfit(&source, "its preparation and the packages for it were not resolved together"));
+    }
     proxy.observer.event(&Event::Started { stage: Stage::Environment, what: "modules and tool chain" });
     let tree = request.repository.map(|repository| tagged(request, repository)).transpose()?;
     let mut sums = GoSum::default();
@@ -112,6 +130,9 @@ pub fn resolve(request: &GoResolve<'_>) -> Result<GoLock, GoEnvironmentError> {
         git,
         toolchain,
         modules,
+        inputs: go.inputs.iter().map(|input| locked_input(input, request.inputs)).collect(),
+        indexes: request.system.map(|s| s.indexes.clone()).unwrap_or_default(),
+        packages: request.system.map(|s| s.packages.clone()).unwrap_or_default(),
         published: request.published.map(|p| LockedPublished {
             name: p.name.clone(),
             size: p.object.len_bytes,
@@ -182,6 +203,14 @@ fn without_zip(module: &ModuleVersion) -> LockedModule {
         zip: None,
         mod_sum: None,
         mod_file: None,
+    }
+}
+
+fn locked_input(input: &Input, had: &[(String, LockedBlob)]) -> LockedInput {
+    LockedInput {
+        name: input.name.clone(),
+        artifact: input.artifact.clone(),
+        file: had.iter().find(|(name, _)| *name == input.name).map(|(_, file)| file.clone()),
     }
 }
 

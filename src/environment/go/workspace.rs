@@ -5,7 +5,7 @@
 
 use super::GoEnvironmentError;
 use crate::limits::go::GoLimits;
-use crate::source::go::GoSum;
+use crate::source::go::{GoSum, work};
 
 /// Members of a workspace that are looked into. Kubernetes has some 30.
 const MEMBERS_MAX: usize = 1_000;
@@ -18,7 +18,12 @@ pub(super) fn sums_of(
 ) -> Result<(), GoEnvironmentError> {
     let mut names = vec!["go.sum".to_owned(), "go.work.sum".to_owned()];
     if let Some(text) = file("go.work")? {
-        names.extend(members(&text).into_iter().take(MEMBERS_MAX).map(|folder| format!("{folder}/go.sum")));
+        names.extend(
+            members(&text, limits.sum_lines_max)
+                .into_iter()
+                .take(MEMBERS_MAX)
+                .map(|folder| format!("{folder}/go.sum")),
+        );
     }
     for name in names {
         if let Some(text) = file(&name)? {
@@ -28,21 +33,10 @@ pub(super) fn sums_of(
     Ok(())
 }
 
-/// Folders that a `go.work` uses, below its own; the top itself and what lies outside are left out.
-fn members(text: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(text);
-    let (mut found, mut block) = (Vec::new(), false);
-    for line in text.lines() {
-        let mut words = words(line);
-        match (words.next(), words.next()) {
-            (Some("use"), Some("(")) => block = true,
-            (Some(")"), _) => block = false,
-            (Some("use"), Some(path)) => found.extend(below(path)),
-            (Some(path), None) if block => found.extend(below(path)),
-            _ => {}
-        }
-    }
-    found
+/// Folders that a `go.work` uses, below its own; the top itself and what lies outside are left out. The go
+/// command reads none of a file that cannot be read here.
+fn members(text: &[u8], lines_max: usize) -> Vec<String> {
+    work::members(text, lines_max).unwrap_or_default().iter().filter_map(|path| below(path)).collect()
 }
 
 /// The module that a `go.mod` is of.
@@ -73,8 +67,8 @@ mod tests {
     #[test]
     fn members_lie_below_the_workspace() {
         let text = b"go 1.25\n\nuse . // the top\nuse \"./quoted\"\nuse (\n\t./a\n\t./b/c/ // more\n\t../outside\n\t/etc\n\t.\n)\nreplace x => ./y\n";
-        assert_eq!(members(text), ["quoted", "a", "b/c"]);
-        assert_eq!(members(b"\xff(use\n)"), Vec::<String>::new());
+        assert_eq!(members(text, 100), ["quoted", "a", "b/c"]);
+        assert_eq!(members(b"\xff(use\n)", 100), Vec::<String>::new());
     }
 
     #[test]

@@ -95,6 +95,7 @@ pub fn resolve(
             suites: &release.suites,
             architecture: &release.architecture,
             packages: &release.packages,
+            build_essential: true,
             archive_keyring: request.archive_keyring,
             as_of: request.as_of,
             apt_get: request.apt_get,

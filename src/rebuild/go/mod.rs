@@ -7,16 +7,21 @@
 //! git ([`checkout`]), which the same tool chain compiles before from our own source. What the stand-in
 //! answers comes from the recipe or from the artifact under test, and is listed there.
 //!
+//! Where the recipe prepares its source, that is done first and in another sandbox ([`prepare`]); what it
+//! made of the source is then built, read-only as any other.
+//!
 //! The second build has another host name, one processor, an empty build cache at another path, and
 //! another home. The clock is not varied: Go programs ask the kernel for it themselves.
 
 mod checkout;
+mod prepare;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use checkout::CheckoutState;
+pub use prepare::{Preparation, preparation_environment};
 
 use super::collect::{open_folder, take};
 use super::folder::{BUILD, begin, claim, clear, create, plain, readable};
@@ -51,6 +56,8 @@ pub struct GoRequest<'a> {
     pub ldflags: Option<&'a str>,
     /// What git is to answer; none for a build outside of a repository.
     pub checkout: Option<&'a CheckoutState>,
+    /// With what the source is prepared, where the recipe says so.
+    pub preparation: Option<Preparation<'a>>,
     /// The source; with a `.git` folder where git is to answer.
     pub source: &'a Path,
     /// `GOROOT`.
@@ -158,22 +165,31 @@ fn run(
         Some(state) => Some(vcs_folder(request, state, observer)?),
         None => None,
     };
-    let spec = spec(request, &variation, &build_dir, vcs.as_deref())?;
+    let prepare = preparation(request, &variation)?;
+    let source = prepare.as_ref().map_or(request.source, |p| &p.folder);
+    let spec = spec(request, source, &variation, &build_dir, vcs.as_deref())?;
     begin(work_dir, &build_dir, &spec)?;
     let said = needed(&spec, &["go", "version"])?.concat();
-    let mut steps = Steps::begin(spec, request.limits, work_dir, observer)?;
+    let mut steps = Steps::begin(spec.clone(), request.limits, work_dir, observer)?;
+    let mut end = None;
+    if let Some(prepare) = &prepare {
+        steps.spec = prepare.spec.clone();
+        end = prepare.run(&mut steps)?;
+        steps.spec = spec;
+    }
     let jobs = variation.cpus_max.unwrap_or(request.jobs).max(1).to_string();
-    let mut outcome = super::Outcome::Completed;
     for mut argv in commands(recipe, request.ldflags) {
-        // How many compilers run at once is the run's affair, and no part of the recipe.
-        argv.splice(2..2, ["-p".to_owned(), jobs.clone()]);
-        if let Some(end) = steps.step("go build", argv)? {
-            outcome = end;
+        if end.is_some() {
             break;
         }
+        // How many compilers run at once is the run's affair, and no part of the recipe.
+        argv.splice(2..2, ["-p".to_owned(), jobs.clone()]);
+        end = steps.step("go build", argv)?;
     }
+    let outcome = end.unwrap_or(super::Outcome::Completed);
     let artifacts = collect(request, &build_dir)?;
     clear(&build_dir, &steps.spec)?;
+    prepare.as_ref().map_or(Ok(()), prepare::Work::clear)?;
     steps.finish(
         Built {
             purl: request.purl.to_owned(),
@@ -189,6 +205,25 @@ fn run(
     )
 }
 
+/// The preparation that the recipe asks for, laid out.
+fn preparation<'a>(
+    request: &GoRequest<'a>,
+    variation: &Variation,
+) -> Result<Option<prepare::Work<'a>>, RebuildError> {
+    let recipe = request.recipe;
+    match (&recipe.prepare, request.preparation) {
+        (None, None) => Ok(None),
+        (Some(told), Some(given)) => {
+            let (source, limits) = (request.source, request.limits);
+            prepare::Work::begin(recipe, told, given, source, variation, request.work_dir, limits).map(Some)
+        }
+        _ => Err(RebuildError::Lock {
+            purl: request.purl.to_owned(),
+            detail: "the recipe's preparation and what it needs were not given together".to_owned(),
+        }),
+    }
+}
+
 fn collect(request: &GoRequest<'_>, build_dir: &Path) -> Result<Vec<Kept>, RebuildError> {
     let Ok(from) = open_folder(build_dir, ".") else { return Ok(Vec::new()) };
     let to = request.work_dir.join(super::ARTIFACTS);
@@ -202,13 +237,14 @@ fn collect(request: &GoRequest<'_>, build_dir: &Path) -> Result<Vec<Kept>, Rebui
 
 fn spec(
     request: &GoRequest<'_>,
+    source: &Path,
     variation: &Variation,
     build_dir: &Path,
     vcs: Option<&Path>,
 ) -> Result<Spec, RebuildError> {
     let recipe = request.recipe;
     let mounts = [
-        (request.source, recipe.path.as_str()),
+        (source, recipe.path.as_str()),
         (request.toolchain, recipe.goroot.as_str()),
         (request.modules, &format!("{}/pkg/mod", recipe.gopath)),
     ];
@@ -221,7 +257,7 @@ fn spec(
         env.insert("GOCACHE".to_owned(), format!("{BUILD}/.another-cache"));
         env.insert("HOME".to_owned(), format!("{BUILD}/.another-home"));
     }
-    let root = empty_root(request.work_dir, read_only.iter().map(|m| m.target.as_path()))?;
+    let root = empty_root(&request.work_dir.join("root"), read_only.iter().map(|m| m.target.as_path()))?;
     Ok(Spec {
         root,
         writable: vec![Mount { source: absolute(build_dir)?, target: BUILD.into() }],
@@ -243,8 +279,8 @@ fn absolute(path: &Path) -> Result<PathBuf, RebuildError> {
 }
 
 /// A root file system of empty folders: what the sandbox mounts over.
-fn empty_root<'p>(work_dir: &Path, targets: impl Iterator<Item = &'p Path>) -> Result<PathBuf, RebuildError> {
-    let root = absolute(&work_dir.join("root"))?;
+fn empty_root<'p>(root: &Path, targets: impl Iterator<Item = &'p Path>) -> Result<PathBuf, RebuildError> {
+    let root = absolute(root)?;
     if root.exists() {
         fs::remove_dir_all(&root).map_err(RebuildError::disk("remove", &root))?;
     }
@@ -310,7 +346,7 @@ fn stand_in(request: &GoRequest<'_>, observer: &dyn Observer) -> Result<PathBuf,
         Mount { source: absolute(request.toolchain)?, target: goroot.into() },
     ];
     let spec = Spec {
-        root: empty_root(&folder, read_only.iter().map(|m| m.target.as_path()))?,
+        root: empty_root(&folder.join("root"), read_only.iter().map(|m| m.target.as_path()))?,
         writable: vec![Mount { source: absolute(&build_dir)?, target: BUILD.into() }],
         read_only,
         env,

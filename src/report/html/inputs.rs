@@ -1,5 +1,7 @@
 //! Source, build and environment: each input with its digest.
 
+use std::collections::BTreeMap;
+
 use super::page::Html;
 use crate::limits::report::ReportLimits;
 use crate::report::classify::vouches;
@@ -144,12 +146,11 @@ pub(super) fn build(page: &mut Html, evidence: &Evidence, limits: &ReportLimits)
             &build.source_date_epoch.to_string(),
             "</code></dd>\n<dt>commands</dt><dd>",
         );
-        for command in build.commands.iter().take(limits.inputs_max) {
-            page.within("<pre>", &command.join(" "), "</pre>");
+        commands_and_environment(page, (&build.commands, &build.env), "environment", limits);
+        if let Some(before) = &build.preparation {
+            page.raw("<dt>before, to a copy of the source</dt><dd>");
+            commands_and_environment(page, (&before.commands, &before.env), "its environment", limits);
         }
-        page.raw("</dd>\n<dt>environment</dt><dd><pre>");
-        let lines: Vec<_> = build.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        page.block(&lines.join("\n")).raw("</pre></dd>\n");
     }
     page.raw("</dl>\n</div>\n");
     if !rebuild.log_tail.is_empty() {
@@ -193,6 +194,21 @@ pub(super) fn build(page: &mut Html, evidence: &Evidence, limits: &ReportLimits)
     page.raw("</tbody></table>\n");
     cut(page, environment.packages.len(), limits.inputs_max);
     page.raw("</div></details>\n</section>\n");
+}
+
+/// Ends the definition that is open with commands, and adds one with their environment.
+fn commands_and_environment(
+    page: &mut Html,
+    (commands, env): (&[Vec<String>], &BTreeMap<String, String>),
+    term: &str,
+    limits: &ReportLimits,
+) {
+    for command in commands.iter().take(limits.inputs_max) {
+        page.within("<pre>", &command.join(" "), "</pre>");
+    }
+    page.within("</dd>\n<dt>", term, "</dt><dd><pre>");
+    let lines: Vec<_> = env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    page.block(&lines.join("\n")).raw("</pre></dd>\n");
 }
 
 fn cut(page: &mut Html, total: usize, shown: usize) {

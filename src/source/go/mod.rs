@@ -18,6 +18,7 @@ pub mod database;
 mod error;
 mod proxy;
 mod sum;
+pub mod work;
 
 pub use error::GoSourceError;
 pub use proxy::{Fetched, ModuleProxy, Summed, escape};

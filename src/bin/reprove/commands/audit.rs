@@ -31,6 +31,7 @@ use crate::exit::Exit;
 use crate::failures;
 use crate::go::{GoArgs, GoHost};
 use crate::host;
+use crate::inputs::InputArgs;
 use crate::locks::{ReleaseLock, Resolver};
 use crate::pypi::IndexArgs;
 use crate::register::{Desk, Examined, RepositoryArgs};
@@ -134,6 +135,9 @@ pub(crate) struct BuildArgs {
     pub(crate) go: GoArgs,
 
     #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+
+    #[command(flatten)]
     pub(crate) index: IndexArgs,
 
     /// More certificates for the signatures of source descriptions. Repeatable.
@@ -231,10 +235,19 @@ impl Audit {
             _ => Repeat::OnDifference,
         };
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
+        let inputs = self.build.inputs.read(chosen.iter().map(|(_, release)| release))?;
         let go = self.build.go.host(args, chosen.iter().map(|(_, release)| release))?;
+        let go = go.with_inputs(inputs);
         let index = self.build.index.index(chosen.iter().map(|(_, release)| release))?;
         let releases = chosen.iter().map(|(_, release)| release);
-        let beside = self.beside.read(self.build.go.published(), &self.repositories, releases)?;
+        let given: Vec<&Path> = self
+            .build
+            .go
+            .published()
+            .into_iter()
+            .chain(go.inputs.iter().map(|(_, path)| path.as_path()))
+            .collect();
+        let beside = self.beside.read(&given, &self.repositories, releases)?;
         let as_of = self.build.as_of.unwrap_or_else(host::now);
         let context = beside.context(as_of);
         let keys = beside.keys(context.as_ref());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use reprove::component::{ChannelName, Component, ComponentError, Release};
 use reprove::environment::debian::{ResolveRequest, resolve_runtime};
+use reprove::environment::go::LockedInput;
 use reprove::environment::lock::LockedIndex;
 use reprove::environment::runtime::RuntimeLock;
 use reprove::observation::Observation;
@@ -17,6 +18,7 @@ use crate::exit::Exit;
 use crate::failures;
 use crate::go::GoArgs;
 use crate::host;
+use crate::inputs::InputArgs;
 use crate::locks::{Contents, Resolver};
 use crate::pypi::IndexArgs;
 use crate::register::RepositoryArgs;
@@ -54,6 +56,9 @@ pub(crate) struct Lock {
     go: GoArgs,
 
     #[command(flatten)]
+    inputs: InputArgs,
+
+    #[command(flatten)]
     index: IndexArgs,
 
     #[command(flatten)]
@@ -79,6 +84,8 @@ struct Written {
     published: Vec<String>,
     indexes: Vec<LockedIndex>,
     observations: Vec<Observation>,
+    /// Archives that the source is built with; without a digest where nothing pins them.
+    inputs: Vec<LockedInput>,
 }
 
 impl Lock {
@@ -93,7 +100,8 @@ impl Lock {
         let repositories = self.repositories.repositories();
         let keyring = debian::archive_keyring(args, releases.clone().any(Release::asks_debian))?;
         let index = self.index.index(releases.clone())?;
-        let go = self.go.host(args, releases)?;
+        let inputs = self.inputs.read(releases.clone())?;
+        let go = self.go.host(args, releases)?.with_inputs(inputs);
         let mut written = Vec::new();
         for (component, purl) in &chosen {
             let release = component.release(Some(purl)).map_err(failures::component)?;
@@ -167,7 +175,7 @@ impl Lock {
 }
 
 fn result(component: &Component, purl: &str, contents: Contents, path: &Path, changed: bool) -> Written {
-    let Contents { packages, source_files, published, indexes, observations } = contents;
+    let Contents { packages, source_files, published, indexes, observations, inputs } = contents;
     Written {
         component: component.name.clone(),
         purl: purl.to_owned(),
@@ -178,6 +186,7 @@ fn result(component: &Component, purl: &str, contents: Contents, path: &Path, ch
         published,
         indexes,
         observations,
+        inputs,
     }
 }
 
@@ -193,6 +202,7 @@ fn of_runtime(lock: RuntimeLock, path: &Path, changed: bool) -> Written {
         source_files: None,
         indexes: lock.indexes,
         observations: Vec::new(),
+        inputs: Vec::new(),
     }
 }
 
@@ -208,6 +218,10 @@ fn text(written: &[Written]) -> String {
         }
         let _ = writeln!(text, "  environment   resolved    {} packages", w.packages);
         let _ = writeln!(text, "  published     listed      {}", w.published.join(", "));
+        for input in &w.inputs {
+            let state = if input.file.is_some() { "pinned" } else { "not pinned" };
+            let _ = writeln!(text, "  input         {state:<11} {}", input.artifact);
+        }
         for o in &w.observations {
             let _ = writeln!(text, "  observation   {}, {}", o.name, o.effect);
             for line in o.value.lines().filter(|l| !l.trim().is_empty()) {

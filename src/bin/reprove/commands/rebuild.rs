@@ -8,7 +8,7 @@ use reprove::audit::{Audited, Repeat};
 use reprove::component::{ChannelName, Component};
 use reprove::observation::Observation;
 use reprove::rebuild::{Kept, Outcome};
-use reprove::report::{FileState, Gap};
+use reprove::report::{BuildResult, FileState, Gap};
 use serde::Serialize;
 
 use super::audit::{BuildArgs, Given, Setting, subject};
@@ -52,6 +52,8 @@ pub(crate) struct Rebuild {
 struct Answer {
     purl: String,
     outcome: Option<Outcome>,
+    /// Why nothing was built, where nothing was.
+    not_built: Option<String>,
     missing: Vec<String>,
     artifacts: Vec<Kept>,
     /// Artifacts that the second build made otherwise.
@@ -72,7 +74,8 @@ impl Rebuild {
         let mirrors = self.build.mirrors.mirrors()?;
         let access = debian::access(&mirrors, &fetcher, &store, &progress);
         let repeat = if self.twice { Repeat::Always } else { Repeat::Never };
-        let go = self.build.go.host(args, std::iter::once(&release))?;
+        let inputs = self.build.inputs.read(std::iter::once(&release))?;
+        let go = self.build.go.host(args, std::iter::once(&release))?.with_inputs(inputs);
         let index = self.build.index.index(std::iter::once(&release))?;
         self.repositories.check(std::iter::once(&release), std::iter::empty())?;
         let beside = Beside::only(self.repositories.repositories());
@@ -113,6 +116,10 @@ impl Answer {
         Self {
             purl: evidence.release.purl.clone(),
             outcome: audited.rebuild.as_ref().map(|r| r.outcome.clone()),
+            not_built: match &evidence.rebuild.result {
+                BuildResult::NotAttempted { reason } if audited.rebuild.is_none() => Some(reason.clone()),
+                _ => None,
+            },
             missing: gone.chain(evidence.environment.missing.iter().cloned()).collect(),
             unstable: artifacts.iter().filter_map(|k| unstable(k.name.as_str())).collect(),
             artifacts,
@@ -127,6 +134,9 @@ impl Answer {
 
 fn text(answer: &Answer) -> String {
     let mut out = format!("{}\n\n", answer.purl);
+    if let Some(reason) = &answer.not_built {
+        let _ = writeln!(out, "  not built    {}", render::printable(reason));
+    }
     for name in &answer.missing {
         let _ = writeln!(out, "  missing      {}", render::printable(name));
     }
