@@ -105,6 +105,9 @@ pub fn environment(recipe: &GoRecipe) -> BTreeMap<String, String> {
         ("GOPATH", &recipe.gopath),
         ("GOPROXY", "off"),
         ("GOSUMDB", "off"),
+        // On disk: the packages of one large program come to more than the 2 GiB of `/tmp`. The folder's name
+        // never enters a binary.
+        ("GOTMPDIR", BUILD),
         ("GOTOOLCHAIN", "local"),
         ("HOME", "/build/.home"),
         ("PATH", &format!("{}/bin:{VCS}", recipe.goroot)),
