@@ -46,6 +46,7 @@ mod root_fs;
 mod sandbox;
 mod sandbox_escape;
 mod server;
+mod signed_tags;
 mod sigstore_world;
 mod small_root;
 mod sources;

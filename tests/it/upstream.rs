@@ -29,36 +29,36 @@ fn module() -> ModuleVersion {
     ModuleVersion::new("example.org/o/tool", "v1.2.3").unwrap()
 }
 
-fn good_zip() -> Vec<u8> {
+pub(crate) fn good_zip() -> Vec<u8> {
     module_zip(&[("example.org/o/tool@v1.2.3/go.mod", MOD), ("example.org/o/tool@v1.2.3/main.go", MAIN)])
 }
 
-fn entries() -> Vec<Entry<'static>> {
+pub(crate) fn entries() -> Vec<Entry<'static>> {
     vec![("go.mod", 0o100_644, MOD), ("main.go", 0o100_644, MAIN)]
 }
 
 /// A root with one component, whose definition has these lines in its release, and a proxy for its module.
-struct World {
+pub(crate) struct World {
     folder: tempfile::TempDir,
     server: Server,
 }
 
 /// What an audit said.
-struct Said {
-    code: i32,
-    component: Value,
-    stderr: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) component: Value,
+    pub(crate) stderr: String,
 }
 
 impl Said {
     /// `finding` and `found` of each check with that code.
-    fn checks(&self, code: &str) -> Vec<(String, String)> {
+    pub(crate) fn checks(&self, code: &str) -> Vec<(String, String)> {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let all = self.component["evidence"]["checks"].as_array().cloned().unwrap_or_default();
         all.iter().filter(|c| c["code"] == code).map(|c| (text(&c["finding"]), text(&c["found"]))).collect()
     }
 
-    fn finding(&self, code: &str) -> String {
+    pub(crate) fn finding(&self, code: &str) -> String {
         match &self.checks(code)[..] {
             [(finding, _)] => finding.clone(),
             other => panic!("{code}: {other:?}\n{:#}\n{}", self.component, self.stderr),
@@ -71,7 +71,7 @@ impl Said {
 }
 
 impl World {
-    fn new(zip: &[u8], vcs: &str) -> Self {
+    pub(crate) fn new(zip: &[u8], vcs: &str) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let own = folder.path().join("policies/components/tool");
         fs::create_dir_all(&own).unwrap();
@@ -126,11 +126,11 @@ binaries = [{{ name = "tool", package = "." }}]
         Self { folder, server }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn audit(&self, more: &[&str]) -> Said {
+    pub(crate) fn audit(&self, more: &[&str]) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_reprove"))
             .env_clear()
             .args(["--format", "json", "--quiet", "--root"])

@@ -16,14 +16,14 @@ use crate::sigstore_world::der::{ecdsa_sha256, integer, name, octets, oid, seq, 
 use crate::sigstore_world::{Key, Leaf, SIGNED_AT, World, hashedrekord_v1_body, pem, sha256};
 use crate::verify_attestations::trust;
 
-const IDENTITY: &str = "https://github.com/owner/name/.github/workflows/tag.yml@refs/heads/main";
+pub(crate) const IDENTITY: &str = "https://github.com/owner/name/.github/workflows/tag.yml@refs/heads/main";
 const MINUTE: i64 = 60;
 
 /// Signs a commit as gitsign does; tests change one thing.
-struct Made {
-    world: World,
+pub(crate) struct Made {
+    pub(crate) world: World,
     key: Key,
-    thief: Option<Key>,
+    pub(crate) thief: Option<Key>,
     /// Where the log entry is.
     entry: Where,
     /// Changed after signing.
@@ -35,7 +35,7 @@ struct Made {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Where {
+pub(crate) enum Where {
     Inside,
     Given,
     /// Over the commit's name, as gitsign's online mode has it.
@@ -53,7 +53,7 @@ struct Repo {
 const HEAD: &str = "author Ann <ann@example.invalid>";
 
 impl Made {
-    fn new(entry: Where) -> Self {
+    pub(crate) fn new(entry: Where) -> Self {
         Self {
             world: World::new(),
             key: Key::new(),
@@ -66,7 +66,7 @@ impl Made {
         }
     }
 
-    fn certificate(&self) -> Vec<u8> {
+    pub(crate) fn certificate(&self) -> Vec<u8> {
         let mut leaf = Leaf::generator("owner/name");
         leaf.identity = IDENTITY.to_owned();
         self.world.issue(&leaf, &self.key, &self.world.ct)
@@ -78,7 +78,7 @@ impl Made {
     }
 
     /// Signature in PEM, and the entry over it.
-    fn sign(&self, payload: &[u8], certificate: &[u8]) -> (String, Value) {
+    pub(crate) fn sign(&self, payload: &[u8], certificate: &[u8]) -> (String, Value) {
         let attribute = |id: &str, value: Vec<u8>| seq(&[oid(id), set(&[value])]);
         let attributes = set(&[
             attribute("1.2.840.113549.1.9.3", oid("1.2.840.113549.1.7.1")),

@@ -11,9 +11,10 @@ use reprove::limits::verify::VerifyLimits;
 use reprove::verify::Context;
 use reprove::verify::policy::{Pattern, Policy};
 use reprove::verify::signed::{Document, Keys};
-use reprove::verify::trust::Trust;
+use reprove::verify::trust::{SigstoreRoot, Trust};
 
 use crate::commands::verify::long_lived::{Loaded, LongLived};
+use crate::commands::verify::read_text;
 use crate::exit::Exit;
 use crate::register::RepositoryArgs;
 use crate::render::Failure;
@@ -44,6 +45,11 @@ pub(crate) struct BesideArgs {
     /// Issuer that has to have vouched for that identity.
     #[arg(long, value_name = "PATTERN", requires = "identity", help_heading = "Signer")]
     issuer: Option<String>,
+
+    /// Sigstore trust root (`trusted_root.json`) for such signatures, in place of the embedded ones.
+    /// Repeatable.
+    #[arg(long = "trusted-root", value_name = "FILE", requires = "identity", help_heading = "Signer")]
+    trusted_roots: Vec<PathBuf>,
 }
 
 /// A list of checksums, or a signature over one, that no given file could stand in.
@@ -116,8 +122,14 @@ impl BesideArgs {
         let mut policy = Policy::new();
         policy.identities.push(pattern(identity)?);
         policy.issuers.push(pattern(issuer)?);
-        let trust = Trust::embedded().map_err(|e| Failure::new(e, Exit::Usage))?;
-        Ok(Some((trust, policy)))
+        let unusable = |e| Failure::new(e, Exit::Usage);
+        if self.trusted_roots.is_empty() {
+            return Ok(Some((Trust::embedded().map_err(unusable)?, policy)));
+        }
+        let roots = self.trusted_roots.iter().map(|path| {
+            SigstoreRoot::from_json(&path.display().to_string(), &read_text(path)?).map_err(unusable)
+        });
+        Ok(Some((Trust::from_roots(roots.collect::<Result<_, _>>()?), policy)))
     }
 }
 

@@ -12,7 +12,7 @@ use openpgp::Cert;
 use openpgp::cert::CertBuilder;
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::SerializeInto as _;
-use openpgp::serialize::stream::{Message, Signer};
+use openpgp::serialize::stream::{Armorer, Message, Signer};
 use reprove::component::Component;
 use reprove::digest::Digest;
 use reprove::event::Silent;
@@ -67,6 +67,19 @@ pub(crate) fn sign(cert: &Cert, text: &str) -> Vec<u8> {
     message.write_all(text.as_bytes()).unwrap();
     message.finalize().unwrap();
     out
+}
+
+/// A detached signature, in ASCII armour, of day 2.
+pub(crate) fn detached(cert: &Cert, text: &str) -> String {
+    let policy = StandardPolicy::at(system(1));
+    let valid = cert.with_policy(&policy, system(1)).unwrap();
+    let pair = valid.keys().for_signing().secret().next().unwrap().key().clone().into_keypair().unwrap();
+    let mut out = Vec::new();
+    let armor = Armorer::new(Message::new(&mut out)).kind(openpgp::armor::Kind::Signature).build().unwrap();
+    let mut message = Signer::new(armor, pair).unwrap().detached().creation_time(system(2)).build().unwrap();
+    message.write_all(text.as_bytes()).unwrap();
+    message.finalize().unwrap();
+    String::from_utf8(out).unwrap()
 }
 
 /// What the archive is like.

@@ -1,6 +1,6 @@
 //! Releases of an archive of Debian's layout: resolved, obtained, and refused where they must be.
 
-mod archive;
+pub(crate) mod archive;
 mod command;
 
 use std::fs;
