@@ -7,13 +7,14 @@
 //! | packed as | left out | added or rewritten |
 //! |---|---|---|
 //! | Go module | links, submodules, vendored packages, folders with a `go.mod` of their own | `LICENSE` of the top, in a module of a folder |
-//! | source distribution | anything: its authors choose | `PKG-INFO`, `*.egg-info/`, `setup.cfg` with egg_info's own section |
+//! | source distribution | anything: its authors choose | `PKG-INFO`, `*.egg-info/`, `setup.cfg` with egg_info's own section, a file that the tree's `pyproject.toml` has made from the tag, if it tells a version and nothing else |
 //! | crate | anything: `include`, `exclude` | `Cargo.toml` beside the authors' as `Cargo.toml.orig`, `Cargo.lock`, `.cargo_vcs_info.json` |
 //! | archive | anything: `export-ignore` | nothing |
 
 use std::collections::BTreeSet;
 
 use super::packaged::Twin;
+use super::version_file::{PROJECT_BYTES_MAX, declared, is_written, may_be};
 use super::{Clone, Entry, GitSourceError, Kind, Listing, Packaged, Packaging};
 
 /// How one file drifted.
@@ -181,6 +182,16 @@ impl<'a> Rules<'a> {
         })
     }
 
+    /// Files that the tree's own configuration has the packer write.
+    fn declared(&self) -> Result<Vec<String>, GitSourceError> {
+        let path = format!("{}pyproject.toml", self.folder);
+        let entry = self.listing.entries.get(&path).filter(|e| matches!(e.kind, Kind::File | Kind::Program));
+        let Some(entry) = entry.filter(|e| e.len_bytes <= PROJECT_BYTES_MAX as u64) else {
+            return Ok(Vec::new());
+        };
+        Ok(declared(&String::from_utf8_lossy(&self.clone.content(entry)?)))
+    }
+
     fn added(&self, below: &str) -> Result<Option<&'static str>, GitSourceError> {
         Ok(match (&self.packed.packaging, below) {
             (Packaging::Module(_), "LICENSE") if !self.folder.is_empty() => {
@@ -194,6 +205,12 @@ impl<'a> Rules<'a> {
                 self.packed.texts.get(below).is_some_and(|t| is_egg_info(t)).then_some("setuptools writes it")
             }
             (Packaging::Sdist, path) if in_egg_info(path) => Some("setuptools writes it"),
+            (Packaging::Sdist, path) if may_be(path) => {
+                let text = self.packed.texts.get(path);
+                let written =
+                    text.is_some_and(|text| is_written(text)) && self.declared()?.iter().any(|d| d == path);
+                written.then_some("the packer writes the tag's version into it, as `pyproject.toml` says")
+            }
             (Packaging::Crate, "Cargo.toml.orig") => {
                 let top = self.listing.entries.get(&format!("{}Cargo.toml", self.folder));
                 let ours = top.map(|entry| self.clone.content(entry)).transpose()?;

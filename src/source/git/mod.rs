@@ -21,6 +21,7 @@ mod partial;
 mod remote;
 mod store;
 mod tree;
+mod version_file;
 
 pub use drift::{Drift, Drifted, Way, drift};
 pub use error::GitSourceError;

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read, Seek as _};
 use std::path::Path;
 
 use super::GitSourceError;
+use super::version_file::may_be;
 use crate::archive::ArchiveError;
 use crate::archive::compression::{Bounded, Compression};
 use crate::archive::tar::TarReader;
@@ -19,7 +20,9 @@ use crate::source::go::archive::ModuleZip;
 const ZIP: &[u8] = b"PK\x03\x04";
 /// Files whose text is looked at have at most so many bytes: the largest `Cargo.toml` known has 100 KiB.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
-/// Which these are.
+/// How many of them are kept.
+const TEXTS_MAX: usize = 100;
+/// Which these are, beside those that may tell a version.
 const TEXTS: [&str; 2] = [".cargo_vcs_info.json", "setup.cfg"];
 
 /// How it is packed, which says what may differ from the authors' tree.
@@ -177,6 +180,7 @@ impl Packaged {
             }
             let mut twin = Twin::new();
             let mut text = Vec::new();
+            let kept = TEXTS.contains(&below) || (!link && may_be(below) && texts.len() < TEXTS_MAX);
             if link {
                 twin.update(&entry.link);
             }
@@ -185,11 +189,11 @@ impl Packaged {
                 let n = tar.read_body(&mut buffer).map_err(failed)?;
                 let Some(part) = buffer.get(..n).filter(|part| !part.is_empty()) else { break };
                 twin.update(part);
-                if TEXTS.contains(&below) && text.len() as u64 <= TEXT_BYTES_MAX {
+                if kept && text.len() as u64 <= TEXT_BYTES_MAX {
                     text.extend_from_slice(part);
                 }
             }
-            if TEXTS.contains(&below) && text.len() as u64 <= TEXT_BYTES_MAX {
+            if kept && text.len() as u64 <= TEXT_BYTES_MAX {
                 texts.insert(below.to_owned(), String::from_utf8_lossy(&text).into_owned());
             }
             if files.insert(below.to_owned(), twin.finish(link)).is_some() {
