@@ -161,8 +161,8 @@ pub struct GoBinary {
 pub struct Checkout {
     /// The commit: 40 hexadecimal digits, or its first 12 where the artifact is to tell the rest.
     pub revision: Value,
-    /// Its time, RFC 3339.
-    pub time: Value,
+    /// Its time, RFC 3339; none where the source is the commit, which tells it.
+    pub time: Option<Value>,
     /// Whether files were there that the commit does not have.
     pub modified: bool,
     /// Whether that was read from the artifact.

@@ -304,7 +304,8 @@ fn what_cannot_be_locked_says_why_and_what_to_do() {
     assert!(ran.err.contains("cannot be had") && ran.err.contains("--repository o/tool=PATH"), "{}", ran.err);
     let audit = world.audit(&[]);
     assert_eq!(audit.code, 2, "without a lock nothing is audited: {}", audit.err);
-    assert!(audit.err.contains("reprove lock"), "{}", audit.err);
+    let hint = "`reprove lock 'pkg:github/o/tool@v1.2.3?arch=amd64'`";
+    assert!(audit.err.contains(hint), "{}", audit.err);
 }
 
 #[test]
@@ -393,4 +394,28 @@ fn locks_of_commits_that_are_not_theirs_are_refused() {
         let said = world.audit(&[]);
         assert_eq!(said.code, 2, "{to}: {}", said.err);
     }
+}
+
+/// Of all releases one is out of reach: it is told, the exit code says so, and the others are locked.
+#[test]
+fn all_that_can_be_locked_is() {
+    if !has_git() {
+        return;
+    }
+    let world = World::new();
+    world.go_down();
+    let (own, other) = (world.path("policies/components/tool"), world.path("policies/components/zipped"));
+    fs::create_dir_all(&other).unwrap();
+    let text = fs::read_to_string(own.join("component.toml")).unwrap();
+    let (before, rest) = text.split_once("source = {").unwrap();
+    let (_, after) = rest.split_once('}').unwrap();
+    let source = r#"source = { module = "example.org/o/tool", version = "v1.2.3" }"#;
+    let text = format!("{before}{source}{after}").replace("\"tool\"\nsummary", "\"zipped\"\nsummary");
+    fs::write(other.join("component.toml"), text).unwrap();
+    let ran = world.run(&["lock", "--all"]);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    assert!(ran.err.contains("pkg:github/o/tool@v1.2.3?arch=amd64"), "it is said which: {}", ran.err);
+    assert!(ran.err.contains("go_environment::repository"), "{}", ran.err);
+    assert_eq!(ran.out[0]["component"], "zipped");
+    assert!(other.join("upstream-linux-amd64-1.2.3.lock.json").is_file() && !world.lock_path().exists());
 }

@@ -200,7 +200,7 @@ fn branch(account: &Account<'_>) -> Option<Checked> {
 /// The build's date: not before its commit, not after today, and not long after the commit.
 fn date(account: &Account<'_>, own: &GoSubject<'_>, as_of: Timestamp) -> Option<Checked> {
     let said = account.linked("BuildDate")?;
-    let pinned = own.go.recipe.vcs.as_ref().map(|vcs| vcs.time.text.as_str());
+    let pinned = own.go.recipe.vcs.as_ref().and_then(|vcs| vcs.time.as_ref()).map(|time| time.text.as_str());
     let recorded = account.info.setting("vcs.time").or(pinned)?;
     let expected = format!("between the commit's time, {}, and {as_of}", shown(recorded));
     let checked = |finding, found: String| {

@@ -58,7 +58,8 @@ pub(super) fn replay(recipe: &GoRecipe, info: Option<&GoBuildInfo>, read_from: &
             }
             (false, None) => format!("{:0<40}", vcs.revision.text),
         };
-        for (name, value) in [("vcs-revision", &vcs.revision), ("vcs-time", &vcs.time)] {
+        let time = vcs.time.as_ref().map(|time| ("vcs-time", time));
+        for (name, value) in [("vcs-revision", &vcs.revision)].into_iter().chain(time) {
             if value.observed && (name != "vcs-revision" || whole) {
                 observe(name, &value.text, effect);
             }
@@ -70,7 +71,7 @@ pub(super) fn replay(recipe: &GoRecipe, info: Option<&GoBuildInfo>, read_from: &
             replay.gaps.push(assumed("the commit's last digits", &revision));
         }
         replay.revision = Some(revision);
-        replay.time = Some(vcs.time.text.clone());
+        replay.time = vcs.time.as_ref().map(|time| time.text.clone());
     }
     let Some(template) = &recipe.ldflags else { return replay };
     let mut text = template.clone();
@@ -182,7 +183,7 @@ mod tests {
             binaries: vec![GoBinary { name: "x".to_owned(), package: ".".to_owned() }],
             vcs: Some(Checkout {
                 revision: value(&COMMIT[..12], false),
-                time: value("2026-05-27T15:00:00Z", false),
+                time: Some(value("2026-05-27T15:00:00Z", false)),
                 modified: false,
                 modified_observed: false,
                 tags: Vec::new(),

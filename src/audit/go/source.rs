@@ -78,13 +78,15 @@ impl Flow<'_> {
         let subject = format!("checkout of {repository}");
         let mut checks = Vec::new();
         let time = commit.time.to_string();
-        let finding = if time == vcs.time.text { Finding::Established } else { Finding::Refuted };
-        checks.push(
-            Checked::new("checkout-time", &subject, finding)
-                .expected(format!("{}, as the recipe says", vcs.time.text))
-                .found(format!("the commit's time is {time}"))
-                .next("correct the recipe's `vcs.time`, or ask which commit was released"),
-        );
+        if let Some(told) = &vcs.time {
+            let finding = if time == told.text { Finding::Established } else { Finding::Refuted };
+            checks.push(
+                Checked::new("checkout-time", &subject, finding)
+                    .expected(format!("{}, as the recipe says", told.text))
+                    .found(format!("the commit's time is {time}"))
+                    .next("correct the recipe's `vcs.time`, or ask which commit was released"),
+            );
+        }
         for tag in &vcs.tags {
             let told =
                 clone.tag(&tag.name).and_then(|raw| clone.commit(&raw)).and_then(|found| match tag.here {
@@ -117,7 +119,7 @@ impl Flow<'_> {
         let mut recipe = recipe.clone();
         let mut vcs = vcs.clone();
         vcs.revision = Value { text: commit.id.clone(), observed: false };
-        vcs.time = Value { text: commit.time.to_string(), observed: false };
+        vcs.time = Some(Value { text: commit.time.to_string(), observed: false });
         recipe.vcs = Some(vcs);
         Cow::Owned(recipe)
     }

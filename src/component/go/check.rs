@@ -16,7 +16,7 @@ use super::members::{MemberFile, taken};
 use super::places::Places;
 use super::prepare::{InputFile, PrepareFile, inputs, prepare};
 use super::source::{SourceFile, source as source_of};
-use super::{Checkout, GoBinary, GoRecipe, GoRelease, Tag, Value};
+use super::{Checkout, GoBinary, GoRecipe, GoRelease, PinnedCommit, Tag, Value};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -169,7 +169,7 @@ pub(super) fn release(
     checksums: Option<String>,
 ) -> Result<GoRelease, ComponentError> {
     let (module, version, git) = source_of(located, source)?;
-    let recipe = recipe(located, go)?;
+    let recipe = recipe(located, go, git.as_ref())?;
     let taken = members.map(|m| taken(located, m.get_ref(), &recipe)).transpose()?.unwrap_or_default();
     if taken.is_empty() && recipe.binaries.len() != 1 {
         let detail = "no member is given, and there is not exactly one binary".to_owned();
@@ -178,7 +178,11 @@ pub(super) fn release(
     Ok(GoRelease { artifact, checksums, module, version, git, members: taken, inputs: Vec::new(), recipe })
 }
 
-fn recipe(located: &Located, raw: &Spanned<GoFile>) -> Result<GoRecipe, ComponentError> {
+fn recipe(
+    located: &Located,
+    raw: &Spanned<GoFile>,
+    git: Option<&PinnedCommit>,
+) -> Result<GoRecipe, ComponentError> {
     let (at, raw) = (raw.span(), raw.get_ref());
     let observed = &raw.observed;
     let mut places = Places::new(located, at.clone());
@@ -262,13 +266,19 @@ fn recipe(located: &Located, raw: &Spanned<GoFile>) -> Result<GoRecipe, Componen
             })
             .transpose()?,
         binaries,
-        vcs: checkout(located, &at, raw)?,
+        vcs: checkout(located, &at, raw, git)?,
         prepare: raw.prepare.as_ref().map(|p| prepare(located, p.get_ref(), path)).transpose()?,
         observed: places.observed,
     })
 }
 
-fn checkout(located: &Located, at: &Range<usize>, raw: &GoFile) -> Result<Option<Checkout>, ComponentError> {
+/// The checkout; where the source is a commit, that tells its name and its time.
+fn checkout(
+    located: &Located,
+    at: &Range<usize>,
+    raw: &GoFile,
+    git: Option<&PinnedCommit>,
+) -> Result<Option<Checkout>, ComponentError> {
     let (derived, observed) = (raw.vcs.as_ref(), raw.observed.vcs.as_ref());
     if derived.is_none() && observed.is_none() {
         return Ok(None);
@@ -278,6 +288,7 @@ fn checkout(located: &Located, at: &Range<usize>, raw: &GoFile) -> Result<Option
             let (value, observed) = match (a, b) {
                 (Some(value), None) => (value, false),
                 (None, Some(value)) => (value, true),
+                (None, None) if git.is_some() => return Ok(None),
                 _ => {
                     let detail = format!("the checkout's {what} is not given in exactly one place");
                     let remedy = "write it under `vcs`, or under `observed.vcs` where the artifact told it";
@@ -285,7 +296,7 @@ fn checkout(located: &Located, at: &Range<usize>, raw: &GoFile) -> Result<Option
                 }
             };
             let text = located.require(value, fits, &format!("a {what}"), "as `git` and Go write it")?;
-            Ok(Value { text, observed })
+            Ok(Some(Value { text, observed }))
         };
     let modified = match (derived.and_then(|d| d.modified), observed.and_then(|o| o.modified)) {
         (Some(value), None) => (value, false),
@@ -303,13 +314,15 @@ fn checkout(located: &Located, at: &Range<usize>, raw: &GoFile) -> Result<Option
             tags.push(Tag { name, here });
         }
     }
+    let revision = one(
+        "revision",
+        derived.and_then(|d| d.revision.as_ref()),
+        observed.and_then(|o| o.revision.as_ref()),
+        is_revision,
+    )?;
+    let pinned = git.map(|git| Value { text: git.commit.clone(), observed: false });
     Ok(Some(Checkout {
-        revision: one(
-            "revision",
-            derived.and_then(|d| d.revision.as_ref()),
-            observed.and_then(|o| o.revision.as_ref()),
-            is_revision,
-        )?,
+        revision: revision.or(pinned).unwrap_or_else(|| Value { text: String::new(), observed: false }),
         time: one(
             "time",
             derived.and_then(|d| d.time.as_ref()),
@@ -411,6 +424,50 @@ vcs = { modified = true }
             assert_ne!(text, GOOD, "{from}");
             let error = read(&text).unwrap_err().to_string();
             assert!(error.contains(expected), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_source_is_a_module_or_a_commit() {
+        let module = "source = { module = \"example.org/tool\", version = \"v1.2.3\" }";
+        let with = |source: &str| GOOD.replacen(module, &format!("source = {{ {source} }}"), 1);
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let address = "repository = \"https://example.org/o/tool\", tag = \"v1.2.3\"";
+        let text = with(&format!("{address}, commit = \"{commit}\""));
+        let text = text
+            .replace("time = \"2026-01-02T03:04:05Z\"\n", "")
+            .replace("revision = \"0123456789ab\"\n", "");
+        let release = read(&text).unwrap().release(None).unwrap().clone();
+        let go = release.go().unwrap();
+        assert_eq!((go.module.as_str(), go.version.as_str()), ("example.org/o/tool", "v1.2.3"));
+        assert_eq!(go.git.as_ref().unwrap().commit, commit);
+        let vcs = go.recipe.vcs.as_ref().unwrap();
+        assert_eq!((vcs.revision.text.as_str(), &vcs.time), (commit, &None), "the commit tells its time");
+        assert_eq!(release.tagged().unwrap().repository, "o/tool");
+        for (source, expected) in [
+            (address.to_owned(), "neither a module's version nor a repository's commit"),
+            (format!("{address}, commit = \"HEAD\""), "is not a commit"),
+            (
+                format!("{address}, commit = \"{commit}\"").replace("https", "http"),
+                "is not a repository's address",
+            ),
+            (
+                format!("{address}, commit = \"{commit}\"").replace("tag = \"v1.2.3\"", "tag = \"../x\""),
+                "is not a tag",
+            ),
+            (
+                format!("{address}, commit = \"{commit}\"").replace("tag = \"v1.2.3\"", "tag = \"release\""),
+                "the version does not follow",
+            ),
+            (
+                format!(
+                    "module = \"example.org/tool\", {address}, commit = \"{commit}\", version = \"latest\""
+                ),
+                "is not a module's version",
+            ),
+        ] {
+            let error = read(&with(&source)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{source}: {error}");
         }
     }
 

@@ -188,7 +188,7 @@ impl GoLock {
     /// another release or another recipe.
     pub fn of_release(component: &Component, release: &Release) -> Result<Self, GoEnvironmentError> {
         let path = component.lock_path(release);
-        let lock = Self::read(&path, &component.name)?;
+        let lock = Self::read(&path, &format!("'{}'", release.purl))?;
         let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let purl = release.purl.to_string();
         if lock.component != component.name || lock.purl != purl {
@@ -230,11 +230,11 @@ impl GoLock {
             .then(|| "it has packages where nothing is prepared, or none where something is".to_owned())
     }
 
-    /// Reads and checks a lock.
-    pub fn read(path: &Path, component: &str) -> Result<Self, GoEnvironmentError> {
+    /// Reads and checks a lock; `of` is what `reprove lock` writes it for.
+    pub fn read(path: &Path, of: &str) -> Result<Self, GoEnvironmentError> {
         let failed = |source: std::io::Error| match source.kind() {
             std::io::ErrorKind::NotFound => {
-                LockError::Missing { path: path.to_path_buf(), component: component.to_owned() }
+                LockError::Missing { path: path.to_path_buf(), component: of.to_owned() }
             }
             _ => LockError::Read { path: path.to_path_buf(), source },
         };

@@ -13,7 +13,7 @@ pub enum LockError {
     Missing {
         /// Where it should be.
         path: PathBuf,
-        /// The component to lock.
+        /// What to lock: a component, or a release by its package URL.
         component: String,
     },
     /// The lock of what a release needs to run is not there.

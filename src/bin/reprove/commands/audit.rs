@@ -370,7 +370,7 @@ fn exit_of(component: &report::Component) -> Exit {
 
 /// Over several releases the worst counts: fail, then could not look, then inconclusive, then
 /// equivalent, then pass.
-fn worse(so_far: Option<Exit>, next: Exit) -> Exit {
+pub(super) fn worse(so_far: Option<Exit>, next: Exit) -> Exit {
     let rank = |exit: Exit| match exit {
         Exit::Fail => 0,
         Exit::Usage => 1,

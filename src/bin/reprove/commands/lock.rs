@@ -102,53 +102,73 @@ impl Lock {
         let index = self.index.index(releases.clone())?;
         let inputs = self.inputs.read(releases.clone())?;
         let go = self.go.host(args, releases)?.with_inputs(inputs);
-        let mut written = Vec::new();
+        let resolver = Resolver {
+            access,
+            go: &go,
+            index: index.as_ref(),
+            archive_keyring: &keyring,
+            as_of: self.as_of.unwrap_or_else(host::now),
+            apt_get: &self.apt_get,
+            scratch: &scratch,
+            repositories: &repositories,
+        };
+        let (mut written, mut exit) = (Vec::new(), Exit::Pass);
         for (component, purl) in &chosen {
-            let release = component.release(Some(purl)).map_err(failures::component)?;
-            let resolver = Resolver {
-                access,
-                go: &go,
-                index: index.as_ref(),
-                archive_keyring: &keyring,
-                as_of: self.as_of.unwrap_or_else(host::now),
-                apt_get: &self.apt_get,
-                scratch: &scratch,
-                repositories: &repositories,
-            };
-            if self.runtime {
-                let Some(debian) = release.debian() else { continue };
-                let request = ResolveRequest {
-                    component: &component.name,
-                    release,
-                    debian,
-                    archive_keyring: &keyring,
-                    as_of: self.as_of.unwrap_or_else(host::now),
-                    apt_get: &self.apt_get,
-                    scratch: &scratch,
-                };
-                let lock = resolve_runtime(&access, &request).map_err(failures::environment)?;
-                let path = component.runtime_lock_path(release);
-                let bytes = lock.to_bytes().unwrap_or_default();
-                let changed = std::fs::read(&path).map_or(true, |old| old != bytes);
-                if changed {
-                    lock.write(&path).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+            match self.one(&resolver, component, purl) {
+                Ok(one) => written.extend(one),
+                // Of all releases some may be out of reach; the others are locked all the same.
+                Err(failure) if self.all => {
+                    progress.pause(|| {
+                        render::line(purl);
+                        render::failure(&failure);
+                    });
+                    exit = super::audit::worse((exit != Exit::Pass).then_some(exit), failure.exit());
                 }
-                written.push(of_runtime(lock, &path, changed));
-                continue;
+                Err(failure) => return Err(failure),
             }
-            let lock = resolver.resolve(component, release)?;
-            let path = component.lock_path(release);
-            let bytes = lock.to_bytes();
-            let changed = std::fs::read(&path).map_or(true, |old| old != bytes);
-            if changed {
-                lock.write(&path)?;
-            }
-            written.push(result(component, purl, lock.contents(), &path, changed));
         }
         match args.format {
-            Format::Json => render::answer(&render::json(&written)?, Exit::Pass),
-            Format::Text => render::answer(&text(&written), Exit::Pass),
+            Format::Json => render::answer(&render::json(&written)?, exit),
+            Format::Text => render::answer(&text(&written), exit),
         }
+    }
+
+    /// Locks one release; none of another channel than Debian's is locked to run.
+    fn one(
+        &self,
+        resolver: &Resolver<'_>,
+        component: &Component,
+        purl: &str,
+    ) -> Result<Option<Written>, Failure> {
+        let release = component.release(Some(purl)).map_err(failures::component)?;
+        if self.runtime {
+            let Some(debian) = release.debian() else { return Ok(None) };
+            let request = ResolveRequest {
+                component: &component.name,
+                release,
+                debian,
+                archive_keyring: resolver.archive_keyring,
+                as_of: resolver.as_of,
+                apt_get: &self.apt_get,
+                scratch: resolver.scratch,
+            };
+            let lock = resolve_runtime(&resolver.access, &request).map_err(failures::environment)?;
+            let path = component.runtime_lock_path(release);
+            let bytes = lock.to_bytes().unwrap_or_default();
+            let changed = std::fs::read(&path).map_or(true, |old| old != bytes);
+            if changed {
+                lock.write(&path).map_err(|e| Failure::new(e, Exit::CouldNotLook))?;
+            }
+            return Ok(Some(of_runtime(lock, &path, changed)));
+        }
+        let lock = resolver.resolve(component, release)?;
+        let path = component.lock_path(release);
+        let bytes = lock.to_bytes();
+        let changed = std::fs::read(&path).map_or(true, |old| old != bytes);
+        if changed {
+            lock.write(&path)?;
+        }
+        Ok(Some(result(component, purl, lock.contents(), &path, changed)))
     }
 
     /// Each component with the package URL of the release to lock.
