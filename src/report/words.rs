@@ -57,7 +57,7 @@ const REGISTRY: Words = Words {
     index_input: "",
     index_next: "put the key into `policies/trust/` after checking it, or give it with the option that names it, and audit again",
     source: "a source that the lock pins",
-    missing_next: "name a registry or proxy that still has it, or put the file into the store, and audit again",
+    missing_next: "name a registry, a proxy or, for a commit, a clone (`--repository`) that still has it, or put the file into the store, and audit again",
     mismatch_next: "treat that registry or proxy as broken or hostile, and name another",
     refuted_next: "do not use this release; tell the project's security contact",
     inputs: ("input", "inputs"),

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::git_server::{has_git, upload_pack};
 use crate::git_source::{Entry, Made};
 use crate::module_zip::module_zip;
+use crate::observe::{elf, framed, inline};
 use crate::server::{Reply, Server};
 
 const MOD: &[u8] = b"module example.org/o/tool\n";
@@ -80,6 +81,7 @@ fn entries<'a>(sums: &'a [String; 2], main: &'a [u8]) -> Vec<Entry<'a>> {
         ("inner/go.mod", 0o100_644, b"module example.org/o/tool/inner\n"),
         ("inner/go.sum", 0o100_644, sums[1].as_bytes()),
         ("main.go", 0o100_644, main),
+        ("VERSION", 0o100_644, b"1.2.3\n"),
         ("debian/patches/series", 0o100_644, b"evil.patch\n"),
     ]
 }
@@ -341,6 +343,33 @@ fn an_audit_has_the_locked_commit_or_says_that_it_has_not() {
     );
     let unknown = world.audit(&["--repository", "o/tol=/x"]);
     assert_eq!(unknown.code, 2, "{}", unknown.err);
+}
+
+/// What a released program says of its version is held against the commit's `VERSION`, as against a module's.
+#[test]
+fn a_program_of_another_version_than_its_commit_s_is_told() {
+    if !has_git() {
+        return;
+    }
+    let world = World::new();
+    assert_eq!(world.lock(&[]).code, 0);
+    for (version, finding, code) in [("1.2.3", "established", 3), ("9.9.9", "refuted", 1)] {
+        let account = format!(
+            "path\texample.org/o/tool\nmod\texample.org/o/tool\tv1.2.3\t\nbuild\tGOOS=linux\nbuild\t-ldflags=\"-X example.org/v.Version={version}\"\n"
+        );
+        let program = elf(&inline(b"go1.25.5", &framed(&account)));
+        let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut tar = tar::Builder::new(gzip);
+        let mut header = tar::Header::new_ustar();
+        header.set_size(program.len() as u64);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, "tool-1.2.3/tool", program.as_slice()).unwrap();
+        let archive = world.path("tool-1.2.3.linux-amd64.tar.gz");
+        fs::write(&archive, tar.into_inner().unwrap().finish().unwrap()).unwrap();
+        let said = world.audit(&["--published", archive.to_str().unwrap()]);
+        assert_eq!((said.finding("build-info-version").as_str(), said.code), (finding, code), "{}", said.err);
+        fs::remove_dir_all(world.path("work")).unwrap();
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::tagged::Looked;
 use super::{
     Archives, AuditError, Audited, Clones, Depth, Examination, Examined, Ground, Repeat, Seen, Subject,
     make_folder,
@@ -194,7 +195,7 @@ impl Flow<'_> {
         let folder = self.ground.rebuilds(self.subject)?;
         let parts = published.as_ref().map(|p| self.parts(p, &folder)).transpose()?;
         let told = parts.as_ref().map(|p| self.told(&mut audited, p)).unwrap_or_default();
-        self.accounts(&mut audited, &told, &objects)?;
+        self.accounts(&mut audited, &told, &objects, looked.as_ref())?;
         if depth == Depth::Source {
             audited.evidence.rebuild.result =
                 BuildResult::NotAttempted { reason: "it was asked not to build".to_owned() };
@@ -400,6 +401,7 @@ impl Flow<'_> {
         audited: &mut Audited,
         told: &[(String, GoBuildInfo)],
         objects: &Objects,
+        looked: Option<&Looked>,
     ) -> Result<(), AuditError> {
         if told.is_empty() {
             return Ok(());
@@ -410,10 +412,19 @@ impl Flow<'_> {
             let zip = ModuleZip::open(&source.module(), &object.path, self.world.limits)?;
             version = zip.file("VERSION", VERSION_BYTES_MAX).ok().flatten();
         }
+        if let Some((clone, listing)) =
+            looked.filter(|_| self.own.lock.git.is_some()).and_then(|l| l.tree.as_ref())
+        {
+            let entry = listing.entries.get("VERSION").filter(|e| e.len_bytes <= VERSION_BYTES_MAX);
+            version = entry.map(|entry| clone.content(entry)).transpose()?;
+        }
         let version = version.as_deref().map(String::from_utf8_lossy);
+        // What the commit tells stands in the place of what the recipe does not know.
+        let go = GoRelease { recipe: self.derived(looked).into_owned(), ..self.own.go.clone() };
+        let own = GoSubject { go: &go, ..self.own };
         for (member, info) in told {
             let account = account::Account { member, info };
-            let checks = account::check(&account, &self.own, version.as_deref(), self.ground.as_of);
+            let checks = account::check(&account, &own, version.as_deref(), self.ground.as_of);
             audited.evidence.checks.extend(checks);
         }
         Ok(())
