@@ -303,6 +303,31 @@ fn the_schema_names_the_words_that_the_code_knows() {
     assert_eq!(words("standing"), crate::evaluate::standing::Standing::ALL.map(|s| s.code().to_owned()));
 }
 
+/// What was done to a source before its build is in every form that tells how it was built.
+#[test]
+fn a_preparation_is_told() {
+    let mut e = samples::identical();
+    let prepared = Preparation {
+        env: [("STATIC".to_owned(), ".ui/static".to_owned())].into(),
+        commands: vec![vec!["bash".to_owned(), "scripts/compress.sh".to_owned()]],
+    };
+    e.environment.build.as_mut().unwrap().preparation = Some(prepared.clone());
+    let component = Component::judge(e);
+    let statement = statements::provenance(&component, &Tool::this()).unwrap();
+    let told = serde_json::to_value(&statement).unwrap();
+    let told = &told["predicate"]["buildDefinition"]["internalParameters"]["preparation"];
+    assert_eq!(
+        (&told["commands"][0][1], &told["environment"]["STATIC"]),
+        (&"scripts/compress.sh".into(), &".ui/static".into())
+    );
+    let report = Report::new(vec![component]);
+    let read = Report::from_json(report.to_json().as_bytes(), &LIMITS).unwrap();
+    let build = read.components()[0].evidence().environment.build.clone();
+    assert_eq!(build.unwrap().preparation, Some(prepared));
+    let page: String = html::pages(&report, &LIMITS).into_iter().map(|p| p.html).collect();
+    assert!(page.contains("<pre>bash scripts/compress.sh</pre>") && page.contains("STATIC=.ui/static"));
+}
+
 fn hostile() -> Evidence {
     let bad = "<script>alert(1)</script>\"'&\u{202e}\u{0}\u{1b}[31m`|](x)";
     let mut e = samples::different();
@@ -314,7 +339,10 @@ fn hostile() -> Evidence {
     e.source.signature = SourceSignature::Refuted { reason: bad.into() };
     e.environment.toolchain.insert(bad.into(), bad.into());
     e.environment.packages[0].name = bad.into();
-    e.environment.build.as_mut().unwrap().commands = vec![vec![bad.into()]];
+    let build = e.environment.build.as_mut().unwrap();
+    build.commands = vec![vec![bad.into()]];
+    let env = [(bad.to_owned(), bad.to_owned())].into();
+    build.preparation = Some(Preparation { env, commands: vec![vec![bad.into()]] });
     e.rebuild.isolation = vec![bad.into()];
     e.again = vec![bad.into()];
     e.observations[0].value = "\u{2066}x".repeat(1 << 20);
