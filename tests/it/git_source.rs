@@ -506,7 +506,7 @@ fn the_command_says_what_drifted() {
 }
 
 /// Bytes changed at a few places, otherwise each time; the same on every machine.
-fn mutated(bytes: &[u8], seed: u64) -> Vec<u8> {
+pub(crate) fn mutated(bytes: &[u8], seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = |below: usize| {
         state ^= state << 13;

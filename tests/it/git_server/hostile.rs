@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use reprove::event::Silent;
 use reprove::fetch::FetchError;
 use reprove::limits::git::GitLimits;
 use reprove::source::git::{GitSourceError, Place, Remotes};
 
-use super::{Cache, LIMITS, TAG, fetcher, tagged};
+use super::{Cache, LIMITS, TAG, fetcher, files, tagged};
+use crate::git_source::mutated;
 use crate::server::{Asked, Reply, Server};
 
 fn line(text: &str) -> Vec<u8> {
@@ -206,6 +207,44 @@ fn an_object_under_another_name_is_not_the_wanted_one() {
         answering(move || refs(&format!("{commit} refs/tags/{TAG}")), move |_| git_reply("result", &body));
     let error = Cache::new().open(&server.url("/o/n"), None, &SMALL).unwrap_err();
     assert!(error.to_string().contains("all folders of commit"), "{error}");
+}
+
+/// Packs with a few bytes changed: what is taken is the commit that was wanted with all its files, and
+/// everything else is an error that leaves nothing behind.
+#[test]
+fn damaged_packs_are_refused_whole() {
+    let (made, commit, _) = tagged();
+    let mut builder = made.repository.packbuilder().unwrap();
+    builder.insert_commit(commit).unwrap();
+    let mut pack = git2::Buf::new();
+    builder.write_buf(&mut pack).unwrap();
+    let now = Arc::new(Mutex::new(pack.to_vec()));
+    let served = Arc::clone(&now);
+    let server = answering(
+        move || refs(&format!("{commit} refs/tags/{TAG}")),
+        move |_| git_reply("result", &packed(&served.lock().unwrap())),
+    );
+    let first = Cache::new();
+    let whole = first.open(&server.url("/o/n"), None, &SMALL).unwrap().clone;
+    let names = files(&whole);
+    let (mut taken, mut refused) = (0, 0);
+    for seed in 0..150 {
+        *now.lock().unwrap() = mutated(&pack, seed);
+        let cache = Cache::new();
+        match cache.open(&server.url("/o/n"), None, &SMALL) {
+            Ok(opened) => {
+                assert_eq!(files(&opened.clone), names, "{seed}");
+                taken += 1;
+            }
+            Err(error) => {
+                let store = fs::read_dir(cache.0.path()).unwrap().flatten().next().unwrap().path();
+                let kept = fs::read_dir(store.join("objects/pack")).unwrap().count();
+                assert_eq!(kept, 0, "{seed}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 140, "{taken} taken, {refused} refused");
 }
 
 #[test]
