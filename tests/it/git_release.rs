@@ -108,6 +108,7 @@ impl World {
         let own = module_zip(&[
             ("example.org/o/tool@v1.2.3/go.mod", MOD),
             ("example.org/o/tool@v1.2.3/main.go", b"package main\n"),
+            ("example.org/o/tool@v1.2.3/VERSION", b"1.2.3\n"),
             ("example.org/o/tool@v1.2.3/go.sum", sums[0].as_bytes()),
             ("example.org/o/tool@v1.2.3/go.work", b"go 1.25\n\nuse (\n\t.\n\t./inner\n)\n"),
             ("example.org/o/tool@v1.2.3/debian/patches/series", b"evil.patch\n"),
