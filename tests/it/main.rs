@@ -34,6 +34,7 @@ mod git_server;
 mod git_source;
 mod go_environment;
 mod go_inputs;
+mod go_sums;
 mod go_wheel;
 mod layering;
 mod module_zip;

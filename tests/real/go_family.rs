@@ -3,6 +3,8 @@
 //!
 //! Needs a Go module proxy that has tool chains, and user namespaces; says so and tests nothing else.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,8 @@ impl Observer for Silent {
 struct World {
     folder: tempfile::TempDir,
     proxy: String,
+    /// What publishers built, by all that decides its bytes: many pack the same binary otherwise.
+    built: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 /// A release archive on its way.
@@ -49,36 +53,8 @@ struct Publisher {
     zipped: bool,
 }
 
-/// A zip with stored members, headers as Go's own writer leaves them for such.
 fn zip(path: &Path, members: &[(&str, &[u8])]) {
-    let (mut body, mut directory) = (Vec::new(), Vec::new());
-    for (name, content) in members {
-        let offset = u32::try_from(body.len()).unwrap();
-        let mut crc = flate2::Crc::new();
-        crc.update(content);
-        let len = u32::try_from(content.len()).unwrap();
-        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        [crc.sum(), len, len].iter().for_each(|n| common.extend(n.to_le_bytes()));
-        common.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
-        common.extend([0, 0]);
-        body.extend(b"PK\x03\x04");
-        body.extend(&common);
-        body.extend(name.as_bytes());
-        body.extend(*content);
-        directory.extend(b"PK\x01\x02\x14\x03");
-        directory.extend(&common);
-        directory.extend([0; 10]);
-        directory.extend(offset.to_le_bytes());
-        directory.extend(name.as_bytes());
-    }
-    let at = u32::try_from(body.len()).unwrap();
-    let (count, len) = (u16::try_from(members.len()).unwrap(), u32::try_from(directory.len()).unwrap());
-    body.extend(&directory);
-    body.extend(b"PK\x05\x06\0\0\0\0");
-    [count, count].iter().for_each(|n| body.extend(n.to_le_bytes()));
-    [len, at].iter().for_each(|n| body.extend(n.to_le_bytes()));
-    body.extend([0, 0]);
-    fs::write(path, body).unwrap();
+    fs::write(path, crate::module_zip::module_zip(members)).unwrap();
 }
 
 impl World {
@@ -123,7 +99,7 @@ impl World {
         ];
         whole("example.org/tiny", &tiny, tiny_mod);
         let proxy = format!("file://{}", proxy.display());
-        Self { folder, proxy }
+        Self { folder, proxy, built: RefCell::default() }
     }
 
     fn root(&self) -> PathBuf {
@@ -195,8 +171,13 @@ impl World {
         (release.go().unwrap().clone(), lock, unpacked)
     }
 
-    /// Builds as the publisher does, and packs.
-    fn publish(&self, publisher: &Publisher, unpacked: &Unpacked) -> PathBuf {
+    /// Builds as the publisher does.
+    fn build(&self, publisher: &Publisher, unpacked: &Unpacked) -> Vec<u8> {
+        let Publisher { recipe, ldflags, checkout, vendored, .. } = publisher;
+        let key = format!("{} {recipe:?} {ldflags} {checkout:?} {vendored}", unpacked.toolchain.display());
+        if let Some(binary) = self.built.borrow().get(&key) {
+            return binary.clone();
+        }
         let mut source = unpacked.source.clone();
         if publisher.vendored {
             source = self.folder.path().join("vendored");
@@ -227,9 +208,16 @@ impl World {
         };
         let built = rebuild_go(&request, &Silent).unwrap();
         assert!(built.completed(), "{}", fs::read_to_string(built.log_path(&work_dir)).unwrap());
+        let binary = fs::read(work_dir.join("artifacts/tiny")).unwrap();
+        self.built.borrow_mut().insert(key, binary.clone());
+        binary
+    }
+
+    /// Builds as the publisher does, and packs.
+    fn publish(&self, publisher: &Publisher, unpacked: &Unpacked) -> PathBuf {
+        let binary = self.build(publisher, unpacked);
         let archive = self.folder.path().join("tiny-1.0.0.tar.gz");
         if publisher.zipped {
-            let binary = fs::read(work_dir.join("artifacts/tiny")).unwrap();
             zip(&archive, &[("tiny-1.0.0/tiny", &binary), ("tiny-1.0.0/LICENSE", b"do as you like\n")]);
             return archive;
         }
@@ -248,7 +236,6 @@ impl World {
             header.set_cksum();
             tar.append_data(&mut header, format!("tiny-1.0.0/{name}"), bytes).unwrap();
         };
-        let binary = fs::read(work_dir.join("artifacts/tiny")).unwrap();
         add("tiny", publisher.mode, &binary);
         if publisher.licence {
             add("LICENSE", 0o644, b"do as you like\n");
@@ -501,24 +488,32 @@ fn each_factor_has_its_verdict_and_its_cause() {
     }
 }
 
-/// Before Go 1.24 tags leave no trace in a binary, and the dirty bit only one.
+/// Factors that are the archive's alone, whatever Go built what is in it.
+const OF_THE_ARCHIVE: [&str; 4] = ["zip in place of tar", "mode", "one more member", "one member less"];
+
+/// Before Go 1.24 tags and depth leave no trace in a binary, and the dirty bit only one; all else is as after.
 #[test]
 fn before_go_1_24_tags_leave_no_trace() {
     let go = "1.23.12";
     let Some(world) = locked_world(go, "\"v1.0.0\"") else { return };
     let (release, _, unpacked) = world.locked();
-    for factor in &FAMILY {
-        let (outcome, named): (&str, &[(&str, &str)]) = match factor.name {
-            "tag set" => ("identical", &[]),
-            "dirty bit" => ("different", &[MODIFIED]),
-            "one blank" | "vendoring" | "build user" => (factor.outcome, factor.named),
-            _ => continue,
+    for factor in FAMILY.iter().filter(|factor| !OF_THE_ARCHIVE.contains(&factor.name)) {
+        let (outcome, named, said): (&str, &[(&str, &str)], &str) = match factor.name {
+            "tag set" => ("identical", &[], ""),
+            "dirty bit" => ("different", &[MODIFIED], r#""a":"true""#),
+            _ => (factor.outcome, factor.named, factor.said),
         };
         let mut publisher = publisher(&release, &unpacked);
         (factor.change)(&mut publisher);
         let component = world.audit(&world.publish(&publisher, &unpacked));
         check(go, factor, outcome, named, &component);
+        assert!(component.to_string().contains(said), "{go}, {}: {component:#}", factor.name);
     }
+    let mut publisher = publisher(&release, &unpacked);
+    publisher.checkout.tags.clear();
+    publisher.checkout.earlier_tags.push("v0.9.0".to_owned());
+    let component = world.audit(&world.publish(&publisher, &unpacked));
+    assert_eq!((&component["outcome"], named(&component)), (&"identical".into(), vec![]), "{component:#}");
 }
 
 /// A checkout of depth 1 does not see the tag of an earlier commit; a whole one makes another version of it.
@@ -545,15 +540,17 @@ fn the_depth_of_the_checkout_is_seen_in_the_version() {
 #[test]
 fn another_go_patch_is_named_before_anything_else() {
     let tags = "\"v1.0.0\"";
-    let (Some(theirs), Some(ours)) = (locked_world("1.25.4", tags), locked_world("1.25.5", tags)) else {
-        return;
-    };
-    let (release, _, unpacked) = theirs.locked();
-    let component = ours.audit(&theirs.publish(&publisher(&release, &unpacked), &unpacked));
-    assert_eq!(component["outcome"], "different", "{component:#}");
-    assert_eq!(named(&component), [("compiler-version", "go build info, go")], "{component:#}");
-    let text = component.to_string();
-    assert!(text.contains(r#""a":"go1.25.4","b":"go1.25.5""#), "{component:#}");
+    for (theirs, ours) in [("1.25.4", "1.25.5"), ("1.23.11", "1.23.12")] {
+        let (Some(world), Some(own)) = (locked_world(theirs, tags), locked_world(ours, tags)) else { return };
+        let (release, _, unpacked) = world.locked();
+        let component = own.audit(&world.publish(&publisher(&release, &unpacked), &unpacked));
+        assert_eq!(component["outcome"], "different", "{component:#}");
+        assert_eq!(named(&component), [("compiler-version", "go build info, go")], "{component:#}");
+        assert!(component.to_string().contains(&format!(r#""a":"go{theirs}","b":"go{ours}""#)), "{ours}");
+        let checks = component["evidence"]["checks"].as_array().unwrap();
+        let told = checks.iter().find(|c| c["code"] == "build-info-toolchain").unwrap();
+        assert_eq!(told["finding"], "refuted", "{told:#}");
+    }
 }
 
 /// What a draft makes of a release can be audited as it stands once a person has named the component.

@@ -107,6 +107,29 @@ fn each_header_is_told_by_its_cause() {
 }
 
 #[test]
+fn a_mode_is_the_recipe_s_where_it_says_one() {
+    let member = |path: &str, origin, mode| Member { path: path.to_owned(), origin, mode };
+    let binary = || Origin::Binary("tool".to_owned());
+    let apart = || Origin::Unsourced("written by its packer".to_owned());
+    for (found, said, expected) in [
+        (0o664, Some(0o664), None),
+        (0o664, None, Some("d/LICENSE file-mode 0664")),
+        (0o644, Some(0o664), Some("d/LICENSE file-mode 0644")),
+        (0o4664, Some(0o664), Some("d/LICENSE file-mode 4664")),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, to) = (folder.path().join("a"), folder.path().join("to"));
+        std::fs::create_dir(&to).unwrap();
+        std::fs::write(&archive, tar(&[Entry { mode: 0o700, ..TOOL }, Entry { mode: found, ..DATA }]))
+            .unwrap();
+        let mut parts = take_apart(&archive, &to, &ArchiveLimits::DEFAULT).unwrap();
+        parts.check_modes(&[member("d/tool", binary(), Some(0o700)), member("d/LICENSE", apart(), said)]);
+        let told: Vec<String> = told(&parts).into_iter().filter(|t| t.contains("file-mode")).collect();
+        assert_eq!(told.first().map(String::as_str), expected, "{found:o}, {said:?}");
+    }
+}
+
+#[test]
 fn names_that_lead_elsewhere_are_only_names() {
     let names = ["../../x", "/etc/x", "a\u{1b}[31m"];
     let entries: Vec<Entry<'_>> = names.iter().map(|name| Entry { name, ..DATA }).collect();
