@@ -10,6 +10,7 @@
 
 mod error;
 mod flags;
+mod keys;
 mod nginx;
 mod policy;
 mod rules;
@@ -184,6 +185,23 @@ pub struct Violation {
     pub instead: String,
 }
 
+/// A key that the server does not know, so that no rule could look at what it was meant for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UnknownKey {
+    /// The file.
+    pub file: String,
+    /// Line of its value, from 1.
+    pub line: usize,
+    /// Column, likewise.
+    pub column: usize,
+    /// The key.
+    pub key: String,
+    /// A key that is known there and differs by a letter or two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near: Option<String>,
+}
+
 /// A rule that was not looked at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -213,6 +231,9 @@ pub struct Judgement {
     pub violations: Vec<Violation>,
     /// Rules not looked at.
     pub not_looked: Vec<NotLooked>,
+    /// Keys that were not understood. They change no verdict: the server refuses such a file itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<UnknownKey>,
 }
 
 /// A recognised file.
@@ -277,6 +298,7 @@ pub fn check(
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     });
     let files = documents.iter().map(|d| (d.name.clone(), d.kind)).collect();
+    let unknown = documents.iter().flat_map(keys::unknown).collect();
     let deployment = Deployment { documents, flags, server, version };
     let (mut looked, mut violations, mut not_looked) = (Vec::new(), Vec::new(), Vec::new());
     for rule in rules.iter() {
@@ -319,7 +341,7 @@ pub fn check(
     } else {
         Verdict::Pass
     };
-    Ok(Judgement { verdict, threshold, files, looked, violations, not_looked })
+    Ok(Judgement { verdict, threshold, files, looked, violations, not_looked, unknown })
 }
 
 fn document(input: &Input, limits: &DeploymentLimits) -> Result<Document, DeploymentError> {

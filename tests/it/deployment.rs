@@ -47,6 +47,37 @@ fn row(rule: &str, kind: &str, bad: &str, good: &str) {
     assert!(good.looked.iter().any(|l| l == rule), "{rule} was not looked at");
 }
 
+/// A key under a wrong name is seen by no rule, and told; free names and service discovery are let be.
+#[test]
+fn keys_that_no_server_knows_are_told() {
+    let good =
+        job("honor_labels: true\nkubernetes_sd_configs: [{role: pod, anything: 1}]\nparams: {any: [x]}\n\
+         tls_config: {ca_file: /x}\nbasic_auth: {username: u, password_file: /p}\n\
+         relabel_configs:\n- {source_labels: [a], target_label: b}");
+    assert_eq!(judge(&[("prometheus.yml", &good)], None, None).unknown, []);
+    let told = |name: &str, text: &str| {
+        let unknown = judge(&[(name, text)], None, None).unknown;
+        unknown.into_iter().map(|u| (u.key, u.near, u.line)).collect::<Vec<_>>()
+    };
+    let near = |key: &str, near: &str, line| (key.to_owned(), Some(near.to_owned()), line);
+    for (from, to, expected) in [
+        ("honor_labels", "honor_lables", near("honor_lables", "honor_labels", 4)),
+        ("ca_file", "ca_fiel", near("ca_fiel", "ca_file", 7)),
+        ("password_file", "passwd_file", near("passwd_file", "password_file", 8)),
+        ("target_label", "target_labels", near("target_labels", "target_label", 10)),
+    ] {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        assert_eq!(told("prometheus.yml", &text), [expected], "{to}");
+    }
+    let global = good.replacen("global: {", "global: {evaluation: 1s, ", 1);
+    assert_eq!(told("prometheus.yml", &global), [("evaluation".to_owned(), None, 1)]);
+    let web = "tls_server_config: {cert_file: a, key_file: b, client_auth_typ: RequireAndVerifyClientCert}\n";
+    assert_eq!(told("web.yml", web), [near("client_auth_typ", "client_auth_type", 1)]);
+    let routes = "route: {receiver: a, routes: [{receiver: a, matcher: [x=1]}]}\nreceivers: [{name: a, webhook_configs: []}]\n";
+    assert_eq!(told("alertmanager.yml", routes), [near("matcher", "matchers", 1)]);
+}
+
 #[test]
 fn each_rule_on_prometheus_yml_has_a_case_on_both_sides() {
     let p = "prometheus.yml";

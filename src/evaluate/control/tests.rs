@@ -312,6 +312,7 @@ fn a_check_that_cannot_fail_shows_nothing() {
 fn judgement(looked: &[&str], violated: &[&str]) -> Judgement {
     let owned = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect();
     Judgement {
+        unknown: Vec::new(),
         verdict: Verdict::Pass,
         threshold: Severity::Medium,
         files: Vec::new(),

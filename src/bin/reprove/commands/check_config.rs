@@ -164,6 +164,15 @@ fn text(judgement: &Judgement) -> String {
             v.instead
         );
     }
+    for key in &judgement.unknown {
+        let near = key.near.as_ref().map(|near| format!("; `{near}` may be meant")).unwrap_or_default();
+        let (file, name) = (render::printable(&key.file), render::printable(&key.key));
+        let _ = writeln!(
+            out,
+            "{file}:{}:{}: not understood: `{name}` is no key that is known here{near}",
+            key.line, key.column
+        );
+    }
     if !judgement.not_looked.is_empty() {
         let _ = writeln!(out, "not looked at:");
         for n in &judgement.not_looked {
