@@ -203,7 +203,8 @@ impl Seen<'_> {
                 continue;
             }
             let all = || known.iter().flat_map(|keys| keys.iter());
-            let near = all().find(|other| typos(key, other) <= TYPOS_MAX).map(|other| (*other).to_owned());
+            let nearest = all().map(|other| (typos(key, other), *other)).min();
+            let near = nearest.filter(|(typos, _)| *typos <= TYPOS_MAX).map(|(_, other)| other.to_owned());
             self.unknown.push(UnknownKey {
                 file: self.file.to_owned(),
                 line: value.line,
