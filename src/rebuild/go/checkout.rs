@@ -6,6 +6,7 @@
 //! | from 1.23 | `status --porcelain`; `log -1 --format=%H:%ct` |
 //! | from 1.24 | and of tags: `log … %H %ct %D`, `tag -l`, `for-each-ref … --merged`, `cat-file blob <commit>:go.mod` |
 //! | from 1.25 | and `config extensions.objectformat` |
+//! | from 1.26 | and `for-each-ref … --merged=<commit>` over all references, in place of that over tags |
 //!
 //! (`cmd/go/internal/vcs`, `cmd/go/internal/modfetch/codehost`; seen with each of these versions.)
 
@@ -58,6 +59,8 @@ impl CheckoutState {
         let merged: String = all.iter().map(|tag| format!("refs/tags/{tag}\n")).collect();
         let question = ["for-each-ref", "--format", "%(refname)", "refs/tags", "--merged", revision];
         answer(&question, 0, merged.as_bytes());
+        let question = ["for-each-ref", "--format=%(refname)", &format!("--merged={revision}")];
+        answer(&question, 0, merged.as_bytes());
         answer(&["cat-file", "blob", &format!("{revision}:go.mod")], 0, &self.go_mod);
         lines
     }
@@ -88,6 +91,13 @@ mod tests {
         assert_eq!(told(&["status", "--porcelain"]), "?? untracked\n");
         assert_eq!(told(&["log", "-1", "--format=%H:%ct"]), format!("{}:1785000000\n", state.revision));
         assert_eq!(told(&["tag", "-l"]), "v1.2.2\nv1.2.3\n");
+        let merged = "refs/tags/v1.2.2\nrefs/tags/v1.2.3\n";
+        for question in [
+            &["for-each-ref", "--format", "%(refname)", "refs/tags", "--merged", &state.revision][..],
+            &["for-each-ref", "--format=%(refname)", &format!("--merged={}", state.revision)],
+        ] {
+            assert_eq!(told(question), merged);
+        }
         let described = format!("{} 1785000000 HEAD, tag: v1.2.3", state.revision);
         for name in [state.revision.as_str(), "996f2f3d5e41", "refs/tags/v1.2.3"] {
             assert_eq!(
