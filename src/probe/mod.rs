@@ -21,6 +21,7 @@ mod error;
 mod http;
 mod judge;
 mod launch;
+mod programs;
 mod schedule;
 mod servers;
 mod socket;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use answer::{Answer, Observed};
 pub use error::ProbeError;
 use launch::Setting;
+pub use programs::{install_programs, program_names};
 use spec::Probe;
 
 use crate::event::{Event, Observer, Stage};

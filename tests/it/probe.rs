@@ -314,3 +314,66 @@ fn an_answer_reads_back_as_it_was_written() {
         assert!(keys.contains_key("answer") && keys.contains_key("observed"), "{text}");
     }
 }
+
+/// A release of a Go program, which nothing installs.
+const GO_RELEASE: &str = r#"schema = 1
+name = "acme-component"
+summary = "a component"
+
+[[release.upstream]]
+purl = "pkg:github/acme/component@v1.2.3?arch=amd64"
+artifact = "component-1.2.3.tar.gz"
+source = { module = "example.org/component", version = "v1.2.3" }
+members = [{ path = "component-1.2.3/component", binary = "component" }]
+
+[release.upstream.go]
+toolchain = "1.25.5"
+path = "/app"
+env = { GOOS = "linux", GOARCH = "amd64" }
+binaries = [{ name = "component", package = "." }]
+"#;
+
+#[test]
+fn programs_that_go_built_are_started_as_a_rebuild_leaves_them() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("policies/components/acme-component");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("component.toml"), GO_RELEASE).unwrap();
+    let specs = root.path().join("specs.toml");
+    // Both names stand for the program: its own, and the component's as a distribution has it.
+    let cli = |id: &str, args: &str| {
+        format!(
+            "[[probe]]\nid = \"{id}\"\nkind = \"cli-probe\"\nlaunch = {{ component = \"acme-component\", args = [{args}] }}\n\
+             expect = [{{ exit-status = 1, output-contains = [\"unknown field\"] }}]\n"
+        )
+    };
+    std::fs::write(&specs, format!("schema = 1\n{}{}", cli("told", "\"exits\""), cli("other", "\"--help\"")))
+        .unwrap();
+    let program = root.path().join("component");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/probe/component.c");
+    let made = Command::new("cc").args(["-O1", "-static", "-o"]).arg(&program).arg(source).status().unwrap();
+    assert!(made.success());
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let other = root.path().join("another");
+    std::fs::copy(&program, &other).unwrap();
+    let probe = |more: &[&str], artifact: Option<&Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reprove"));
+        command.args(["probe", "acme-component", "--quiet", "--root"]).arg(root.path());
+        command.arg("--work").arg(root.path().join("work")).arg("--specs").arg(&specs).args(more);
+        if let Some(artifact) = artifact {
+            command.arg("--artifact").arg(artifact);
+        }
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    for (more, artifact, code, words) in [
+        (&["--probe", "told"][..], Some(&program), 0, "1 hold, 0 do not hold, 0 could not tell"),
+        (&[], Some(&program), 1, "1 hold, 1 do not hold, 0 could not tell"),
+        (&[], None, 2, "give its program with `--artifact FILE`"),
+        (&[], Some(&other), 2, "the release has no program of that name"),
+    ] {
+        let (found, text) = probe(more, artifact.map(PathBuf::as_path));
+        assert!(found == Some(code) && text.contains(words), "{more:?} {artifact:?}: {found:?}\n{text}");
+    }
+}

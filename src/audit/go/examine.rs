@@ -2,7 +2,6 @@
 //! program is started, our own build of it, or where there is none the published one.
 
 use std::io::BufReader;
-use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::examine::{Program, not_run};
 use super::*;
@@ -13,6 +12,7 @@ use crate::evaluate::evidence::{Answer, SourcePath};
 use crate::evaluate::source::{ReleaseSource, SourceTreeError};
 use crate::limits::evaluate::SourceLimits;
 use crate::probe::spec::Probe;
+use crate::probe::{install_programs, program_names};
 use crate::report::findings::Tested;
 use crate::report::{Outcome, outcome};
 use crate::source::git::GitSourceError;
@@ -21,8 +21,6 @@ use crate::store::Object;
 
 /// Platform of the machine that programs are started on.
 const HOST: (&str, &str) = ("linux", "amd64");
-/// Folders that a probe's root needs; everything else is the program.
-const FOLDERS: [&str; 9] = ["build", "dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "var"];
 
 impl Flow<'_> {
     /// Asks a release that was audited. What was obtained then is in the store.
@@ -105,29 +103,17 @@ impl Flow<'_> {
                 None => return Ok(Err(format!("{reason}, and the published program is not at hand"))),
             },
         };
-        let disk = |path: &Path| {
-            let path = path.to_path_buf();
-            move |source| AuditError::Work { path, source }
-        };
-        if root.exists() {
-            std::fs::remove_dir_all(root).map_err(disk(root))?;
-        }
-        for folder in FOLDERS {
-            let folder = root.join(folder);
-            make_folder(&folder)?;
-        }
         let component = &self.subject.release.component;
-        let mut first = None;
-        for (binary, artifact) in &programs {
-            for name in names_of(binary, component) {
-                let path = root.join("usr/bin").join(name);
-                std::fs::copy(artifact.path.as_std_path(), &path).map_err(disk(&path))?;
-                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
-                    .map_err(disk(&path))?;
-            }
-            let digest = artifact.digests.get(Algorithm::Sha256).cloned();
-            first = first.or(digest.map(|digest| (binary.name.clone(), digest)));
-        }
+        let named = |(binary, artifact): &'_ (&GoBinary, Artifact)| {
+            (artifact.path.clone().into_std_path_buf(), program_names(&binary.name, component))
+        };
+        let files: Vec<_> = programs.iter().map(named).collect();
+        install_programs(root, files.iter().map(|(path, names)| (path.as_path(), names.clone())))
+            .map_err(|source| AuditError::Work { path: root.to_path_buf(), source })?;
+        let first = programs.iter().find_map(|(binary, artifact)| {
+            let digest = artifact.digests.get(Algorithm::Sha256).cloned()?;
+            Some((binary.name.clone(), digest))
+        });
         let Some((artifact, digest)) = first else { return Ok(Err("no program was built".to_owned())) };
         Ok(Ok(match ours {
             Ok(()) => {
@@ -216,17 +202,4 @@ fn of_tree(
         files.push((name, bytes));
     }
     Ok(files)
-}
-
-/// Names under which probes look for a program: its own, and the component's where it is that of its
-/// project, as in distributions (`pushgateway` is `prometheus-pushgateway` there).
-fn names_of(binary: &GoBinary, component: &str) -> Vec<String> {
-    let distributed = binary.name.replace('_', "-");
-    let its_own =
-        component == distributed || component.strip_suffix(&distributed).is_some_and(|p| p.ends_with('-'));
-    let mut names = vec![binary.name.clone()];
-    if its_own && component != binary.name {
-        names.push(component.to_owned());
-    }
-    names
 }

@@ -1,9 +1,11 @@
 //! `reprove probe`.
 
+mod programs;
 mod wheel;
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use reprove::component::{Channel, Component};
@@ -44,7 +46,8 @@ pub(crate) struct Probe {
 
     /// Start this instead of what was published: a package of the release (`name_version_arch.deb`, as a
     /// rebuild leaves it), or a program, which then stands for `/usr/bin/COMPONENT` and is taken to have
-    /// the version of the release; for a release of a Python package index its wheel. Repeatable.
+    /// the version of the release; for a release of a Python package index its wheel; for one that Go
+    /// builds its programs, which are needed there. Repeatable.
     #[arg(long = "artifact", value_name = "FILE")]
     artifacts: Vec<PathBuf>,
 
@@ -88,6 +91,15 @@ enum ProbeCommandError {
         help("give one program, of a component whose program has its name; or a package")
     )]
     Program { path: PathBuf, component: String, detail: &'static str },
+    /// A release of which only given programs can be started.
+    #[error("`{purl}` is no package that could be installed here")]
+    #[diagnostic(
+        code(cli::probe_no_program),
+        help(
+            "give its program with `--artifact FILE`, as `reprove rebuild` leaves it; `reprove audit` asks what it has rebuilt by itself"
+        )
+    )]
+    NoProgram { purl: String },
     /// Nothing to run.
     #[error("there is no probe of `{component}`")]
     #[diagnostic(code(cli::no_probes), help("give a file of probes with `--specs FILE`"))]
@@ -141,6 +153,9 @@ impl Probe {
         if let Channel::Pypi(_) = release.channel {
             return wheel::run(self, args, &component, &release, items);
         }
+        if let Some(go) = release.go() {
+            return programs::run(self, args, &component, (&release, go), items);
+        }
         let lock = RuntimeLock::of_release(&component, &release).map_err(|e| Failure::new(e, Exit::Usage))?;
         let given = self.given(&lock)?;
         let (store, fetcher, progress) = (args.open_store()?, args.fetcher(), args.progress());
@@ -161,7 +176,8 @@ impl Probe {
         packages.extend(given.packages.iter().cloned());
         let work = args.work_dir()?;
         let root = system(&work, &packages, &progress)?;
-        let in_place = given.in_place(&component.name, root.path())?;
+        let mut in_place = given.in_place(&component.name, root.path())?;
+        let executable = executable(&work, &mut in_place)?;
         let subject = Subject {
             root: root.path(),
             in_place: &in_place,
@@ -170,6 +186,7 @@ impl Probe {
             work_dir: &work,
         };
         result.probes = self.ask(&subject, items, &progress)?;
+        drop(executable);
         progress.finish();
         self.answer(args, &result)
     }
@@ -342,6 +359,25 @@ impl Given {
     fn version<'a>(&'a self, published: &'a str) -> &'a str {
         self.packages.first().map_or(published, |(package, _)| &package.version)
     }
+}
+
+/// Copies that can be executed in place of what was given, as what a build leaves behind cannot. They are
+/// there as long as the folder is.
+fn executable(work: &Path, in_place: &mut [Mount]) -> Result<tempfile::TempDir, Failure> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Failure::new(ProbeCommandError::File { path, source }, Exit::CouldNotLook)
+    };
+    let folder = tempfile::Builder::new().prefix("given-").tempdir_in(work).map_err(failed(work))?;
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open.clone()).map_err(failed(work))?;
+    for (index, mount) in in_place.iter_mut().enumerate() {
+        let copy = folder.path().join(index.to_string());
+        std::fs::copy(&mount.source, &copy).map_err(failed(&mount.source))?;
+        std::fs::set_permissions(&copy, open.clone()).map_err(failed(&copy))?;
+        mount.source = copy;
+    }
+    Ok(folder)
 }
 
 fn bounded(path: &Path) -> Result<String, Failure> {
