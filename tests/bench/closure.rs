@@ -15,7 +15,7 @@ use reprove::event::Silent;
 use reprove::fetch::{Fetcher, Proxies};
 use reprove::limits::fetch::FetchLimits;
 use reprove::limits::go::GoLimits;
-use reprove::source::go::ModuleProxy;
+use reprove::source::go::{ModuleProxy, escape};
 use reprove::store::Store;
 
 use crate::compare::reprove;
@@ -109,17 +109,6 @@ fn list(lock: &GoLock, proxy: &str, to: &Path, into: &Path) -> io::Result<(usize
         }
     }
     Ok((count, bytes >> 20))
-}
-
-/// Capital letters, as a proxy has them.
-fn escape(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, c| {
-        if c.is_ascii_uppercase() {
-            out.push('!');
-        }
-        out.push(c.to_ascii_lowercase());
-        out
-    })
 }
 
 fn emptied(folder: &Path) -> io::Result<()> {

@@ -239,10 +239,7 @@ impl Probe {
     fn given(&self, lock: &RuntimeLock) -> Result<Given, Failure> {
         let mut given = Given::default();
         for path in &self.artifacts {
-            let failed = |source| ProbeCommandError::File { path: path.clone(), source };
-            let usage = |e: ProbeCommandError| Failure::new(e, Exit::Usage);
-            let path = std::fs::canonicalize(path).map_err(failed).map_err(usage)?;
-            let (digest, len) = hash_file(Algorithm::Sha256, &path).map_err(failed).map_err(usage)?;
+            let (path, digest, len) = hashed(path)?;
             if path.extension().is_some_and(|extension| extension == "deb") {
                 let package =
                     lock.under_test(&path, digest, len).map_err(|e| Failure::new(e, Exit::Usage))?;
@@ -361,20 +358,30 @@ impl Given {
     }
 }
 
+/// What the disk says of a file of ours.
+fn file(path: &Path) -> impl Fn(std::io::Error) -> Failure + '_ {
+    |source| Failure::new(ProbeCommandError::File { path: path.to_owned(), source }, Exit::CouldNotLook)
+}
+
+/// A file that was given: its whole path, SHA-256 and length in bytes.
+fn hashed(path: &Path) -> Result<(PathBuf, Digest, u64), Failure> {
+    let failed =
+        |source| Failure::new(ProbeCommandError::File { path: path.to_owned(), source }, Exit::Usage);
+    let whole = std::fs::canonicalize(path).map_err(failed)?;
+    let (digest, len) = hash_file(Algorithm::Sha256, &whole).map_err(failed)?;
+    Ok((whole, digest, len))
+}
+
 /// Copies that can be executed in place of what was given, as what a build leaves behind cannot. They are
 /// there as long as the folder is.
 fn executable(work: &Path, in_place: &mut [Mount]) -> Result<tempfile::TempDir, Failure> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::new(ProbeCommandError::File { path, source }, Exit::CouldNotLook)
-    };
-    let folder = tempfile::Builder::new().prefix("given-").tempdir_in(work).map_err(failed(work))?;
+    let folder = tempfile::Builder::new().prefix("given-").tempdir_in(work).map_err(file(work))?;
     let open = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), open.clone()).map_err(failed(work))?;
+    std::fs::set_permissions(folder.path(), open.clone()).map_err(file(work))?;
     for (index, mount) in in_place.iter_mut().enumerate() {
         let copy = folder.path().join(index.to_string());
-        std::fs::copy(&mount.source, &copy).map_err(failed(&mount.source))?;
-        std::fs::set_permissions(&copy, open.clone()).map_err(failed(&copy))?;
+        std::fs::copy(&mount.source, &copy).map_err(file(&mount.source))?;
+        std::fs::set_permissions(&copy, open.clone()).map_err(file(&copy))?;
         mount.source = copy;
     }
     Ok(folder)

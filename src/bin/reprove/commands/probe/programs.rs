@@ -1,13 +1,10 @@
 //! Probes of programs that Go built: the given ones, in a root that holds nothing else.
 
-use std::path::Path;
-
 use reprove::component::{Component, GoRelease, Release};
-use reprove::digest::{Algorithm, hash_file};
 use reprove::probe::spec::Item;
 use reprove::probe::{Subject, install_programs, program_names};
 
-use super::{Outcome, Probe, ProbeCommandError, Tested};
+use super::{Outcome, Probe, ProbeCommandError, Tested, file, hashed};
 use crate::args::Args;
 use crate::exit::Exit;
 use crate::render::Failure;
@@ -27,9 +24,7 @@ pub(super) fn run(
     }
     let (mut files, mut tested) = (Vec::new(), Vec::new());
     for path in &probe.artifacts {
-        let failed = |source| usage(ProbeCommandError::File { path: path.clone(), source });
-        let path = std::fs::canonicalize(path).map_err(failed)?;
-        let (digest, _) = hash_file(Algorithm::Sha256, &path).map_err(failed)?;
+        let (path, digest, _) = hashed(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !go.recipe.binaries.iter().any(|binary| binary.name == name) {
             let (component, detail) = (component.name.clone(), "the release has no program of that name");
@@ -39,15 +34,11 @@ pub(super) fn run(
         files.push((path, program_names(&name, &component.name)));
     }
     let work = args.work_dir()?;
-    let disk = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| Failure::new(ProbeCommandError::File { path, source }, Exit::CouldNotLook)
-    };
-    std::fs::create_dir_all(&work).map_err(disk(&work))?;
-    let folder = tempfile::Builder::new().prefix("programs-").tempdir_in(&work).map_err(disk(&work))?;
+    std::fs::create_dir_all(&work).map_err(file(&work))?;
+    let folder = tempfile::Builder::new().prefix("programs-").tempdir_in(&work).map_err(file(&work))?;
     let root = folder.path().join("root");
     install_programs(&root, files.iter().map(|(path, names)| (path.as_path(), names.clone())))
-        .map_err(disk(&root))?;
+        .map_err(file(&root))?;
     let subject =
         Subject { root: &root, in_place: &[], env: &[], version: &release.version, work_dir: &work };
     let progress = args.progress();

@@ -16,7 +16,7 @@ use reprove::rebuild::sandbox::Mount;
 use reprove::source::debian::Offered as DebianOffered;
 use reprove::source::pypi::{self, Offered};
 
-use super::{Outcome, Probe, ProbeCommandError, Tested, system};
+use super::{Outcome, Probe, ProbeCommandError, Tested, file, system};
 use crate::args::Args;
 use crate::debian;
 use crate::exit::Exit;
@@ -98,8 +98,4 @@ pub(super) fn run(
     result.probes = probe.ask(&subject, items, &progress)?;
     progress.finish();
     probe.answer(args, &result)
-}
-
-fn file(path: &std::path::Path) -> impl Fn(std::io::Error) -> Failure + '_ {
-    |source| Failure::new(ProbeCommandError::File { path: path.to_owned(), source }, Exit::CouldNotLook)
 }
